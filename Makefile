@@ -1,0 +1,61 @@
+# FastShop pipeline. `make` lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+FOR ?=
+REPORT ?= report.json
+DATA ?= ../shared/data/handbook.csv.gz
+FUZZTIME ?= 20s
+GO ?= go
+BIN := bin/fastshop
+
+.PHONY: help demo test build lint verify generate unit cover bench replay fuzz audit browser clean
+
+help: ## List what make can do
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+demo: build ## Watch a simulated shop being judged (FOR=20s stops by itself and writes REPORT=report.json)
+	$(BIN) demo $(if $(FOR),--for $(FOR) --report $(REPORT))
+
+test: browser lint verify unit cover ## Everything that has to hold: lint, generated code, all tests with the race detector, coverage
+
+build: ## Build bin/fastshop (the first time compiles SQLite and CEL: one to two minutes)
+	@test -x $(BIN) || echo "building $(BIN); the first time takes one to two minutes"
+	@$(GO) build -trimpath -o $(BIN) ./cmd/fastshop
+
+lint: ## gofmt, go vet, staticcheck (settings with reasons: staticcheck.conf)
+	@unformatted=$$(gofmt -l cmd internal *.go); test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+generate: ## Make the generated code anew (templ)
+	$(GO) tool templ generate -path internal/console -lazy=false >/dev/null
+
+verify: ## Fail if committed generated code or go.mod is stale
+	@scripts/verify-generated
+
+unit: ## All tests with the race detector; a missing browser fails in CI and skips loudly elsewhere
+	@echo "running all tests with the race detector: about ten minutes the first time"
+	$(GO) test -race -timeout 40m ./...
+
+cover: ## Coverage of internal/, at least 85 %
+	@scripts/coverage 85
+
+bench: build ## Measure engine, ingest, verdicts and the raw disk limit; writes bench.json
+	$(BIN) bench --report bench.json
+
+replay: build ## Run the public benchmark file (DATA=…) through the whole pipeline; writes replay.json
+	$(BIN) replay --input $(DATA) --format handbook --report replay.json
+
+fuzz: ## Fuzz every parser for FUZZTIME each
+	@scripts/fuzz $(FUZZTIME)
+
+audit: ## Known vulnerabilities in what is reachable (needs the vulnerability database)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+browser: ## Install what the page tests need, if it is missing (Debian: chromium)
+	@scripts/browser
+
+clean: ## Remove what was built and the demo's leftovers
+	rm -rf bin coverage.out report.json bench.json replay.json
