@@ -1,0 +1,185 @@
+package decision
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fastshop/pipeline/internal/payment"
+	"github.com/fastshop/pipeline/internal/rule"
+	"github.com/fastshop/pipeline/internal/score"
+)
+
+var outcomeNames = [...]string{"invalid", "approve", "challenge", "review", "decline"}
+
+// String is the outcome's word in the API, "invalid" for anything that is no outcome.
+func (o Outcome) String() string {
+	if int(o) < len(outcomeNames) {
+		return outcomeNames[o]
+	}
+	return outcomeNames[Invalid]
+}
+
+// Valid reports whether o is one of the four verdicts.
+func (o Outcome) Valid() bool { return o >= Approve && o <= Decline }
+
+// Outcomes returns the four verdicts, the mildest first.
+func Outcomes() []Outcome { return []Outcome{Approve, Challenge, Review, Decline} }
+
+// ParseOutcome is the inverse of String; it returns Invalid for any other text.
+func ParseOutcome(s string) Outcome {
+	for _, o := range Outcomes() {
+		if o.String() == s {
+			return o
+		}
+	}
+	return Invalid
+}
+
+var pathNames = [...]string{"", "async", "sync"}
+
+// String is the path's word in the API, "" for anything that is no path.
+func (p Path) String() string {
+	if int(p) < len(pathNames) {
+		return pathNames[p]
+	}
+	return ""
+}
+
+var degradedNames = []struct {
+	bit  Degraded
+	name string
+}{
+	{FeaturesDegraded, "features_degraded"},
+	{RuleFailed, "rule_failed"},
+	{WindowsSaturated, "windows_saturated"},
+	{LateEvent, "late_event"},
+	{PersonalDropped, "unsealed_dropped"},
+	{ModelGone, "model_unavailable"},
+}
+
+// Names lists what d holds, in words of the API.
+func (d Degraded) Names() []string {
+	var names []string
+	for _, n := range degradedNames {
+		if d&n.bit != 0 {
+			names = append(names, n.name)
+		}
+	}
+	return names
+}
+
+// Policy turns a score into an outcome: the highest threshold that the score reaches.
+type Policy struct {
+	Name      string
+	Challenge int // scores from here on are challenged
+	Review    int // … held for an analyst
+	Decline   int // … refused
+}
+
+// DefaultPolicy are the thresholds that the default rules were written for.
+func DefaultPolicy() Policy {
+	return Policy{Name: "default", Challenge: 350, Review: 550, Decline: 800}
+}
+
+// ErrPolicy is wrapped by the errors of Validate.
+var ErrPolicy = errors.New("invalid policy")
+
+// Validate checks that the thresholds ascend within 1 to score.Max+1 (which no score reaches).
+func (p Policy) Validate() error {
+	if p.Challenge < 1 || p.Challenge > p.Review || p.Review > p.Decline || p.Decline > score.Max+1 {
+		return fmt.Errorf("%w: thresholds must ascend from 1 to %d: challenge %d, review %d, decline %d",
+			ErrPolicy, score.Max+1, p.Challenge, p.Review, p.Decline)
+	}
+	return nil
+}
+
+// Version names the policy with its thresholds, so that a stored decision says what it was measured against.
+func (p Policy) Version() string {
+	return fmt.Sprintf("%s/%d-%d-%d", p.Name, p.Challenge, p.Review, p.Decline)
+}
+
+// Outcome is the verdict for a score, at least as hard as floor.
+func (p Policy) Outcome(points int, floor Outcome) Outcome {
+	o := Approve
+	switch {
+	case points >= p.Decline:
+		o = Decline
+	case points >= p.Review:
+		o = Review
+	case points >= p.Challenge:
+		o = Challenge
+	}
+	return max(o, floor)
+}
+
+// Asks is the verdict for a result: that of its score, at least as hard as its rules ask for. A result that was made
+// without windows, or without a live rule that failed, is not approved: nobody knows what they would have said, so
+// the transaction is challenged.
+func (p Policy) Asks(r *score.Result) Outcome {
+	floor := ParseOutcome(r.Floor)
+	if r.Degraded || r.LiveLost {
+		floor = max(floor, Challenge)
+	}
+	return p.Outcome(r.Score, floor)
+}
+
+// Versions name what a decision was made with.
+type Versions struct {
+	RuleSet string
+	Model   string
+	Plan    string
+}
+
+// Decide makes the record of a verdict.
+func (p Policy) Decide(t *payment.Transaction, r *score.Result, v Versions, path Path, at time.Time) Decision {
+	d := Decision{
+		TransactionID: t.ID,
+		Outcome:       p.Asks(r),
+		Score:         r.Score,
+		Reasons:       reasons(r.Hits),
+		RuleSet:       v.RuleSet,
+		Policy:        p.Version(),
+		Model:         v.Model,
+		Features:      Features{Plan: v.Plan, Values: r.Values},
+		Anomalous:     r.Anomalous,
+		Path:          path,
+		DecidedAt:     at.UTC().Truncate(time.Millisecond),
+		Took:          r.Took,
+	}
+	d.mark(FeaturesDegraded, r.Degraded)
+	d.mark(RuleFailed, len(r.Failed) > 0)
+	d.mark(WindowsSaturated, r.Saturated)
+	d.mark(LateEvent, r.Late)
+	d.mark(ModelGone, r.ModelGone)
+	d.mark(PersonalDropped, t.SealState == payment.SealDropped)
+	return d
+}
+
+func (d *Decision) mark(bit Degraded, set bool) {
+	if set {
+		d.Degraded |= bit
+	}
+}
+
+func reasons(hits []score.Hit) []Reason {
+	if len(hits) == 0 {
+		return nil
+	}
+	all := make([]Reason, 0, len(hits))
+	for _, h := range hits {
+		all = append(all, Reason{Code: h.Rule.Code, Rule: h.Rule.ID, Points: h.Points, Shadow: h.Rule.Mode == rule.Shadow})
+	}
+	slices.SortStableFunc(all, func(a, b Reason) int {
+		if a.Shadow != b.Shadow {
+			if a.Shadow {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(b.Points, a.Points)
+	})
+	return all
+}

@@ -1,0 +1,119 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/fastshop/pipeline/internal/stream"
+)
+
+// commitAll stores a batch. A batch that the store refuses is halved until the record that it refuses stands alone;
+// that one becomes a dead letter, and its neighbors are stored.
+func (w *Worker) commitAll(ctx context.Context, b work) error {
+	err := w.commitOnce(ctx, b)
+	switch {
+	case err == nil, errors.Is(err, ErrFenced), ctx.Err() != nil:
+		return err
+	case len(b.entries) > 1:
+		first, second := b.halves()
+		if err := w.commitAll(ctx, first); err != nil {
+			return err
+		}
+		return w.commitAll(ctx, second)
+	case len(b.entries) == 1:
+		e := b.entries[0]
+		w.Log.ErrorContext(ctx, "record put aside", slog.String("partition", string(w.Partition)), slog.String("reason", string(Unstorable)), slog.Any("error", err))
+		b.dead = append(b.dead, w.letter(e.Origin, Unstorable, err))
+		b.entries = nil
+		if err := w.commitOnce(ctx, b); err != nil {
+			return err
+		}
+		w.retract(ctx, &e.Transaction)
+		return nil
+	default:
+		return fmt.Errorf("commit dead letters: %w", err)
+	}
+}
+
+// halves splits b between two of its entries, so that a checkpoint between the halves skips nothing. All dead letters
+// go with the first half: those from behind its position are merely early, and putting the same record aside again
+// changes nothing, while one from before it would be lost if the process ended between the halves.
+func (b work) halves() (first, second work) {
+	middle := len(b.entries) / 2
+	first, second = b, b
+	first.entries, second.entries = b.entries[:middle], b.entries[middle:]
+	first.ordinal, second.ordinal = b.ordinal[:middle], b.ordinal[middle:]
+	first.last = first.entries[middle-1].Origin.Position
+	first.records = first.ordinal[middle-1] - b.before
+	second.before = b.before + first.records
+	second.records = b.records - first.records
+	second.dead = nil
+	return first, second
+}
+
+// commitOnce tries until the store takes b or says that it never will.
+func (w *Worker) commitOnce(ctx context.Context, b work) error {
+	next := Checkpoint{
+		Stream: w.commit.Stream, Partition: w.Partition,
+		After: w.commit.Position, Position: b.last, Records: w.commit.Records + b.records,
+	}
+	batch := Batch{Chain: ChainOf(w.Partition), Entries: b.entries, DeadLetters: b.dead, Checkpoint: &next}
+	for try := 0; ; try++ {
+		start := w.Now()
+		receipts, err := w.Store.Commit(ctx, batch)
+		if try > 0 && errors.Is(err, ErrFenced) {
+			receipts, err = w.fate(ctx, next, b, err)
+		}
+		if err == nil {
+			w.crash("pipeline.committed")
+			w.commit = next
+			w.Metrics.Committed(len(b.entries), w.Now().Sub(start))
+			for _, d := range b.dead {
+				w.Metrics.DeadLettered(string(d.Reason))
+			}
+			w.settled(ctx, b.entries, receipts)
+			return nil
+		}
+		if !retryable(err) {
+			return err
+		}
+		w.Metrics.Retried("store")
+		w.Log.WarnContext(ctx, "store unavailable, trying again", slog.String("partition", string(w.Partition)), slog.Any("error", err))
+		if err := pause(ctx, try); err != nil {
+			return err
+		}
+	}
+}
+
+// fate finds out what became of a commit whose answer was lost. The repeat was fenced: either by the commit itself,
+// which then had gone through, or by another worker.
+func (w *Worker) fate(ctx context.Context, next Checkpoint, b work, fenced error) ([]Receipt, error) {
+	stored, _, err := w.Store.Checkpoint(ctx, w.Partition)
+	if err != nil {
+		return nil, fmt.Errorf("find out what became of a commit: %w", err)
+	}
+	if stored.Stream != next.Stream || stored.Position != next.Position || stored.Records != next.Records {
+		return nil, fenced
+	}
+	ids := make([]string, len(b.entries))
+	for i := range b.entries {
+		ids[i] = b.entries[i].Transaction.ID
+	}
+	known, err := w.Store.Known(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("find out what became of a commit: %w", err)
+	}
+	receipts := make([]Receipt, len(ids))
+	for i, id := range ids {
+		receipts[i] = known[id]
+	}
+	return receipts, nil
+}
+
+// ChainOf names the audit chain of a partition.
+func ChainOf(p stream.Partition) string { return "partition/" + string(p) }
+
+// SyncChain is the audit chain of the synchronous path.
+const SyncChain = "sync"

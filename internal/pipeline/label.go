@@ -1,0 +1,72 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/review"
+	"github.com/fastshop/pipeline/internal/velocity"
+)
+
+// Labeler stores labels and lets the windows know.
+type Labeler struct {
+	Store   Store
+	Windows Windows
+	Now     func() time.Time
+	Log     *slog.Logger
+	// Labeled is told of every label that was stored; nil tells nobody. It must not block.
+	Labeled func(review.Label, Labelled)
+}
+
+// Label stores labels of stored transactions and tells for each whether there was such a transaction. Stored labels
+// are durable; the windows see them from KnownAt on.
+func (l *Labeler) Label(ctx context.Context, labels []review.Label) ([]bool, error) {
+	now := l.Now()
+	for i := range labels {
+		labels[i].RecordedAt = now
+	}
+	about, err := l.Store.Label(ctx, labels)
+	if err != nil {
+		return nil, fmt.Errorf("store labels: %w", err)
+	}
+	stored := make([]bool, len(labels))
+	told := make([]velocity.Label, 0, len(labels))
+	for i, a := range about {
+		if a == nil {
+			continue
+		}
+		stored[i] = true
+		told = append(told, velocityLabel(a))
+		if l.Labeled != nil {
+			l.Labeled(labels[i], *a)
+		}
+	}
+	if err := l.Windows.Label(ctx, told); err != nil {
+		l.Log.WarnContext(ctx, "labels stored but not in the windows; a restart rebuilds them", slog.Any("error", err))
+	}
+	return stored, nil
+}
+
+// velocityLabel is what counts of a transaction's labels: the latest one.
+func velocityLabel(a *Labelled) velocity.Label {
+	return velocity.Label{
+		ID: a.ID, At: a.At, Entities: a.Entities,
+		Fraud: a.Label.Verdict == review.Fraud, KnownAt: a.Label.KnownAt,
+	}
+}
+
+// Remembered is a stored transaction as the windows take it in at start.
+func (a *Labelled) Remembered() velocity.Remembered {
+	r := velocity.Remembered{
+		Event:    velocity.Event{ID: a.ID, At: a.At, Amount: a.Amount, Entities: a.Entities},
+		Declined: a.Outcome == decision.Decline, Anomalous: a.Anomalous,
+	}
+	if a.Label != nil {
+		l := velocityLabel(a)
+		r.Label = &l
+	}
+	return r
+}

@@ -1,0 +1,74 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/payment"
+	"github.com/fastshop/pipeline/internal/velocity"
+)
+
+// Decider judges transactions for a caller who waits. It is safe for concurrent use.
+type Decider struct {
+	Config
+}
+
+// NewDecider makes a decider.
+func NewDecider(c Config) *Decider { return &Decider{c} }
+
+var (
+	// ErrConflict is returned when the id belongs to another transaction.
+	ErrConflict = errors.New("id taken by another transaction")
+	// ErrErased is returned when the id belongs to a customer whose data were erased.
+	ErrErased = errors.New("transaction of an erased customer")
+)
+
+// Decide judges t, commits the decision and returns the verdict that counts: the stored one if the id was decided
+// before, on either path. When it returns a decision, that decision is durable. An error is never an approval: it
+// wraps ErrConflict, ErrErased, ErrUnavailable, or ctx's error (the decision may then have been stored all the same,
+// and asking again tells).
+func (d *Decider) Decide(ctx context.Context, t payment.Transaction) (decision.Decision, error) {
+	known, err := d.Store.Known(ctx, []string{t.ID})
+	if err != nil {
+		return decision.Decision{}, fmt.Errorf("look up id: %w", err)
+	}
+	if k, ok := known[t.ID]; ok {
+		return verdict(k, &t)
+	}
+	decided, err := d.decide(ctx, &t, decision.Sync)
+	if err != nil {
+		return decision.Decision{}, err
+	}
+	d.crash("sync.decided")
+	entries := []Entry{{Transaction: t, Decision: decided}}
+	receipts, err := d.Store.Commit(ctx, Batch{Chain: SyncChain, Entries: entries})
+	if err != nil {
+		if !retryable(err) && ctx.Err() == nil {
+			d.undo(ctx, &t)
+		}
+		return decision.Decision{}, fmt.Errorf("commit decision: %w", err)
+	}
+	d.crash("sync.committed")
+	d.settled(ctx, entries, receipts)
+	return verdict(receipts[0], &t)
+}
+
+// undo takes t out of the windows: the store has refused it for good.
+func (d *Decider) undo(ctx context.Context, t *payment.Transaction) {
+	if err := d.Windows.Retract(ctx, []velocity.Event{eventOf(t)}); err != nil {
+		d.Log.WarnContext(ctx, "windows not retracted; a restart rebuilds them", slog.Any("error", err))
+	}
+}
+
+func verdict(r Receipt, t *payment.Transaction) (decision.Decision, error) {
+	switch {
+	case r.Erased:
+		return decision.Decision{}, ErrErased
+	case r.Conflict(t):
+		return decision.Decision{}, ErrConflict
+	}
+	return r.Decision, nil
+}

@@ -1,0 +1,43 @@
+// Package review is what people and issuers find out after the decision: labels
+// (chargebacks, Pix MED refunds, dispositions) and the alerts that analysts work.
+package review
+
+import "time"
+
+// Verdict is what a label says. The zero value is invalid.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Fraud Verdict = iota + 1
+	Genuine
+)
+
+// Source is who found out. The zero value is invalid.
+type Source uint8
+
+// The sources.
+const (
+	Chargeback  Source = iota + 1 // the issuer returned the card payment
+	PixMED                        // refund through the Pix special return mechanism (MED_FRAUDE)
+	Disposition                   // an analyst's finding
+	Report                        // the customer or the issuer told the shop
+	Benchmark                     // a labelled file
+)
+
+// Label is what became known about a transaction.
+type Label struct {
+	TransactionID string
+	Verdict       Verdict
+	Source        Source
+	KnownAt       time.Time // UTC, to the millisecond; the label has no effect before
+	RecordedAt    time.Time // when it was stored; set by the program
+}
+
+// Alert asks an analyst to look at a transaction. One is opened for every outcome of review and decline.
+type Alert struct {
+	TransactionID string
+	Score         int
+	Code          string // the strongest reason
+	OpenedAt      time.Time
+}
