@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/ingest"
+	"github.com/fastshop/pipeline/internal/payment"
+	"github.com/fastshop/pipeline/internal/score"
+	"github.com/fastshop/pipeline/internal/simulate"
+)
+
+// engineBench is the cost of one decision: windows read and counted, rules evaluated, outcome and record made.
+type engineBench struct {
+	Decisions   int     `json:"decisions"`
+	Micros      float64 `json:"us_per_decision"`
+	Allocations float64 `json:"allocations_per_decision"`
+	Bytes       float64 `json:"bytes_per_decision"`
+	Rules       int     `json:"rules"`
+	Features    int     `json:"features"`
+}
+
+const (
+	engineWarm = 100_000 // decisions before the clock starts, so that windows are full
+	engineRuns = 100_000
+)
+
+// engine measures the engine alone, on one core.
+func (c *benchCommand) engine(ctx context.Context, p *progress) (e engineBench, err error) {
+	p.print("engine alone: %s decisions", count(engineWarm+engineRuns))
+	dir, err := os.MkdirTemp("", "fastshop-bench-engine-")
+	if err != nil {
+		return e, fmt.Errorf("make folder: %w", err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder that stays is the system's to remove
+	s := benchSettings(dir)
+	b, err := openBackends(ctx, s, slog.New(slog.DiscardHandler), p.w, hooks{})
+	if err != nil {
+		return e, err
+	}
+	defer func() {
+		if closeErr := b.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	sealed, err := c.sealed(ctx, b, engineWarm+engineRuns)
+	if err != nil {
+		return e, err
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	policy := b.settings.policy()
+	judge := func(batch []payment.Transaction) error {
+		for i := range batch {
+			r, err := b.engine.Score(ctx, &batch[i], func(r *score.Result) bool { return policy.Asks(r) == decision.Decline })
+			if err != nil {
+				return err
+			}
+			policy.Decide(&batch[i], &r, decision.Versions{}, decision.Async, b.now())
+		}
+		return nil
+	}
+	if err := judge(sealed[:engineWarm]); err != nil {
+		return e, err
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	err = judge(sealed[engineWarm:])
+	took := time.Since(start)
+	runtime.ReadMemStats(&after)
+	_, names := b.engine.Plan()
+	return engineBench{
+		Decisions: engineRuns, Rules: len(b.rules.Rules()), Features: len(names),
+		Micros:      float64(took.Nanoseconds()) / engineRuns / 1000,
+		Allocations: float64(after.Mallocs-before.Mallocs) / engineRuns,
+		Bytes:       float64(after.TotalAlloc-before.TotalAlloc) / engineRuns,
+	}, err
+}
+
+// sealed makes transactions of the simulated shop, as the engine gets them.
+func (c *benchCommand) sealed(ctx context.Context, b *backends, n int) ([]payment.Transaction, error) {
+	shop, err := simulate.New(c.world(n))
+	if err != nil {
+		return nil, err
+	}
+	var all []payment.Transaction
+	var batch []*ingest.Submission
+	flush := func() error {
+		sealed, err := b.intake.Seal(ctx, batch)
+		all = append(all, sealed...)
+		batch = batch[:0]
+		return err
+	}
+	for item, ok := shop.Next(); ok && len(all)+len(batch) < n; item, ok = shop.Next() {
+		if item.Label != nil {
+			continue
+		}
+		s, err := ingest.Decode(item.Submission, item.At)
+		if err != nil {
+			return nil, err
+		}
+		if batch = append(batch, s); len(batch) == 1000 {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	err = flush()
+	return all, err
+}
+
+// world is the shop that bench feeds from: its last payment was just now.
+func (c *benchCommand) world(n int) simulate.Config {
+	now := time.Now().UTC()
+	return simulate.Config{
+		Seed: c.Seed, Customers: c.Customers, FraudShare: c.FraudShare, Start: now.AddDate(0, 0, -30), End: now, Count: n,
+	}
+}
+
+// benchSettings are those of serve with its data below dir.
+func benchSettings(dir string) *Settings {
+	p := decision.DefaultPolicy()
+	return &Settings{
+		DataDir: filepath.Join(dir, "data"), KeysDir: filepath.Join(dir, "keys"), Partitions: 4, BatchSize: 1000,
+		Challenge: p.Challenge, Review: p.Review, Decline: p.Decline,
+		Retention: 168 * time.Hour, StreamRoom: 64 << 30, LogLevel: "warn", LogFormat: "text",
+	}
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/httpapi"
+	"github.com/fastshop/pipeline/internal/load"
+	"github.com/fastshop/pipeline/internal/pipeline"
+	"github.com/fastshop/pipeline/internal/simulate"
+)
+
+type demoCommand struct {
+	worldFlags
+	For     time.Duration `help:"Stop by itself after this time; the simulated history then ends now. 0 goes on until Ctrl-C." default:"0s"`
+	Rate    float64       `help:"Transactions a second while the simulated history catches up with now." default:"500"`
+	Days    int           `help:"Days of history." default:"45"`
+	Report  string        `help:"File for a JSON report." type:"path" placeholder:"FILE"`
+	Listen  string        `help:"Address of API and live page." default:"127.0.0.1:8080"`
+	DataDir string        `help:"Folder to keep the demo's data in; a temporary one if empty." type:"path" placeholder:"DIR"`
+	JSON    bool          `help:"Print the final report as JSON on stdout."`
+}
+
+func (c *demoCommand) Help() string {
+	return "Runs the whole program on 127.0.0.1 and a simulated shop that feeds it over HTTP: verdicts are asked for on the synchronous path, card-present payments come in batches, and labels arrive days later. Open the printed address to watch. All people are made up."
+}
+
+// Validate implements kong's hook.
+func (c *demoCommand) Validate() error {
+	if c.Rate <= 0 || c.Days < 1 || c.For < 0 {
+		return errors.New("--rate and --days must be above 0, and --for must not be negative")
+	}
+	return nil
+}
+
+// catchUp is how long an endless demo takes for its history.
+const catchUp = 4 * time.Minute
+
+func (c *demoCommand) Run(ctx context.Context, out streams) error {
+	s, cleanup, err := c.settings()
+	if err != nil {
+		return err
+	}
+	defer cleanup()
+	log, err := s.logger(out.err)
+	if err != nil {
+		return err
+	}
+	ledger := newLedger()
+	v, err := startServer(ctx, s, log, out.err, serverOptions{demo: true, decided: func(e pipeline.Entry) { ledger.decided(&e.Decision) }})
+	if err != nil {
+		return err
+	}
+	report, err := c.play(ctx, out, v, ledger)
+	if err == nil {
+		err = v.drain(context.WithoutCancel(ctx))
+	}
+	if err == nil {
+		err = ledger.reconcile(context.WithoutCancel(ctx), v.store, report)
+	}
+	if stopErr := v.Stop(); err == nil {
+		err = stopErr
+	}
+	if err != nil {
+		return err
+	}
+	return c.finish(out, report)
+}
+
+// settings are those of serve, for one machine and one person who looks on.
+func (c *demoCommand) settings() (*Settings, func(), error) {
+	s := &Settings{
+		Listen: freeAddress(c.Listen), Page: "open", DrainTime: 30 * time.Second,
+		KeyRate: 1e6, KeyBurst: 1e6, SyncInFlight: 512, AsyncInFlight: 64,
+		Partitions: 4, BatchSize: 500, Retention: 168 * time.Hour, StreamRoom: 8 << 30, MemoryLimit: 480,
+		LogLevel: "warn", LogFormat: "text",
+	}
+	p := decision.DefaultPolicy()
+	s.Challenge, s.Review, s.Decline = p.Challenge, p.Review, p.Decline
+	if c.DataDir != "" {
+		s.DataDir, s.KeysDir = filepath.Join(c.DataDir, "data"), filepath.Join(c.DataDir, "keys")
+		return s, func() {}, nil
+	}
+	dir, err := os.MkdirTemp("", "fastshop-demo-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("make folder: %w", err)
+	}
+	s.DataDir, s.KeysDir = filepath.Join(dir, "data"), filepath.Join(dir, "keys")
+	return s, func() { _ = os.RemoveAll(dir) }, nil // a temporary folder that stays is the system's to remove
+}
+
+// freeAddress is the wanted address, or any free port of its host if somebody has that one.
+func freeAddress(want string) string {
+	l, err := net.Listen("tcp", want)
+	if err == nil {
+		_ = l.Close()
+		return want
+	}
+	host, _, err := net.SplitHostPort(want)
+	if err != nil {
+		return want
+	}
+	return net.JoinHostPort(host, "0")
+}
+
+// play feeds the server and prints how it goes, until time is up or ctx ends.
+func (c *demoCommand) play(ctx context.Context, out streams, v *server, ledger *ledger) (*demoReport, error) {
+	key, _, err := v.keyring.Add(httpapi.Key{Name: "demo", Scopes: httpapi.Scopes(), ExpiresAt: time.Now().Add(24 * time.Hour)})
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC()
+	span := catchUp
+	world := simulate.Config{Seed: c.Seed, Customers: c.Customers, FraudShare: c.FraudShare, Start: now.AddDate(0, 0, -c.Days)}
+	if c.For > 0 {
+		// The history plays in all of the time but a little, so that its last verdicts are in when time is up.
+		span = c.For * 19 / 20
+		world.End = now
+		world.Count = max(1, int(c.Rate*span.Seconds()))
+	} else {
+		world.PerDay = c.Rate * span.Seconds() / float64(c.Days)
+	}
+	shop, err := simulate.New(world)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(out.err, "FastShop demo: a simulated shop with %s customers, %d days of history at %.0f payments a second.\n", count(c.Customers), c.Days, c.Rate)
+	fmt.Fprintf(out.err, "Watch it live:  %s/\n", v.url)
+	if c.For == 0 {
+		fmt.Fprintln(out.err, "The history catches up with now in about four minutes and goes on in real time. Ctrl-C stops.")
+	}
+	feeder := &feeder{
+		shop: shop, client: load.NewClient(v.url, key, 64), ledger: ledger,
+		clock: historyClock{start: world.Start, real: time.Now(), now: now, span: span}, count: world.Count,
+	}
+	if c.For > 0 {
+		limited, cancel := context.WithTimeout(ctx, c.For)
+		defer cancel()
+		ctx = limited
+	}
+	ticker := newProgress(out.err)
+	ticker.every = time.Second
+	start := time.Now()
+	done := make(chan error, 1)
+	go func() { done <- feeder.run(ctx) }()
+	for {
+		select {
+		case err := <-done:
+			ticker.done()
+			return ledger.report(time.Since(start)), err
+		case <-time.After(time.Second):
+			r := ledger.report(time.Since(start))
+			ticker.show("%5s  %s decided  %5.0f/s  p50 %.1f ms  p99 %.1f ms  frauds caught %d of %d  false alarms %d",
+				time.Since(start).Round(time.Second), count(r.Transactions), r.PerSecond, r.Latency.P50, r.Latency.P99, r.FraudsCaught, r.Frauds, r.FalseAlarms)
+		}
+	}
+}
+
+func (c *demoCommand) finish(out streams, r *demoReport) error {
+	if c.Report != "" {
+		if err := writeReport(c.Report, r); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		return printJSON(out.out, r)
+	}
+	fmt.Fprintf(out.out, "\n%s payments judged in %.1f s (%.0f a second)\n", count(r.Transactions), r.Seconds, r.PerSecond)
+	fmt.Fprintf(out.out, "  approved %s, challenged %s, held for review %s, declined %s\n",
+		count(r.Decisions["approve"]), count(r.Decisions["challenge"]), count(r.Decisions["review"]), count(r.Decisions["decline"]))
+	fmt.Fprintf(out.out, "  verdict latency: p50 %.1f ms, p99 %.1f ms, p99.9 %.1f ms\n", r.Latency.P50, r.Latency.P99, r.Latency.P999)
+	fmt.Fprintf(out.out, "  frauds caught: %d of %d; false alarms: %d of %s genuine\n", r.FraudsCaught, r.Frauds, r.FalseAlarms, count(r.Transactions-r.Frauds))
+	fmt.Fprintf(out.out, "  lost: %d, duplicated: %d\n", r.Lost, r.Duplicated)
+	if c.Report != "" {
+		fmt.Fprintf(out.out, "  report: %s\n", c.Report)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/goccy/go-yaml"
+
+	"github.com/fastshop/pipeline/internal/decision"
+)
+
+// Settings are all that an operator can set. Every one can be given as a flag
+// (--data-dir), in the environment (FASTSHOP_DATA_DIR) and in the settings file
+// (data-dir: …), in this order of precedence.
+type Settings struct {
+	// Where things are.
+
+	DataDir string `help:"Folder of stream and store. One process at a time." default:"fastshop-data" type:"path" group:"Places"`
+	KeysDir string `help:"Folder of keys, beside and never inside the data folder. Back it up apart from the data." default:"fastshop-keys" type:"path" group:"Places"`
+	Rules   string `help:"Rule file; the built-in rules if empty. See: fastshop rules show." type:"path" placeholder:"FILE" group:"Places"`
+
+	// Who is listened to.
+
+	Listen        string        `help:"Address of API and live page." default:"127.0.0.1:8080" group:"Network"`
+	MetricsListen string        `help:"Address of metrics; loopback only. Empty turns them off." default:"127.0.0.1:9090" group:"Network"`
+	Page          string        `help:"Who sees the live page: session (sign in with an API key of scope read), open (anybody; loopback only), off." enum:"session,open,off" default:"session" group:"Network"`
+	RequestTime   time.Duration `help:"Longest time for one request." default:"10s" group:"Network"`
+	DrainTime     time.Duration `help:"Longest time to finish work after SIGTERM." default:"20s" group:"Network"`
+
+	// How much is let in.
+
+	KeyRate       float64 `help:"Transactions a second that one API key may send; 429 beyond." default:"50000" group:"Limits"`
+	KeyBurst      int     `help:"Transactions that one API key may send at once beyond its rate." default:"50000" group:"Limits"`
+	SyncInFlight  int     `help:"Synchronous decisions under way at once; 503 beyond." default:"512" group:"Limits"`
+	AsyncInFlight int     `help:"Ingest requests under way at once; 503 beyond." default:"64" group:"Limits"`
+
+	// How it decides.
+
+	Challenge int `help:"Scores from here on are challenged (1 to 1001)." default:"350" group:"Policy"`
+	Review    int `help:"Scores from here on are held for an analyst." default:"550" group:"Policy"`
+	Decline   int `help:"Scores from here on are refused." default:"800" group:"Policy"`
+
+	// How it works inside.
+
+	Partitions  int           `help:"Partitions of a new stream; an existing stream keeps its own." default:"4" group:"Engine"`
+	BatchSize   int           `help:"Records that are decided and committed together." default:"1000" group:"Engine"`
+	Retention   time.Duration `help:"How long the stream keeps records." default:"168h" group:"Engine"`
+	StreamRoom  int64         `help:"Bytes that the stream may take on disk; 503 beyond." default:"34359738368" group:"Engine"`
+	MemoryLimit int64         `help:"Soft memory limit of the Go runtime, MiB; 0 sets none." default:"480" group:"Engine"`
+	LogLevel    string        `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" group:"Engine"`
+	LogFormat   string        `help:"text or json." enum:"text,json" default:"text" group:"Engine"`
+}
+
+// policy are the thresholds of the settings.
+func (s *Settings) policy() decision.Policy {
+	p := decision.Policy{Name: "custom", Challenge: s.Challenge, Review: s.Review, Decline: s.Decline}
+	if d := decision.DefaultPolicy(); p.Challenge == d.Challenge && p.Review == d.Review && p.Decline == d.Decline {
+		return d
+	}
+	return p
+}
+
+// Validate refuses settings that cannot work together; kong calls it.
+func (s *Settings) Validate() error {
+	var faults []error
+	if err := s.policy().Validate(); err != nil {
+		faults = append(faults, err)
+	}
+	data, keys := filepath.Clean(s.DataDir), filepath.Clean(s.KeysDir)
+	if keys == data || strings.HasPrefix(keys, data+string(filepath.Separator)) {
+		faults = append(faults, errors.New("--keys-dir must not be inside --data-dir: a copy of the data would hold the keys to it"))
+	}
+	for name, v := range map[string]int{"--partitions": s.Partitions, "--batch-size": s.BatchSize, "--sync-in-flight": s.SyncInFlight, "--async-in-flight": s.AsyncInFlight, "--key-burst": s.KeyBurst} {
+		if v < 1 {
+			faults = append(faults, fmt.Errorf("%s must be at least 1", name))
+		}
+	}
+	if s.Partitions > 256 {
+		faults = append(faults, errors.New("--partitions must be at most 256"))
+	}
+	if s.KeyRate <= 0 {
+		faults = append(faults, errors.New("--key-rate must be above 0"))
+	}
+	return errors.Join(faults...)
+}
+
+// loadSettings reads a settings file. A key that no flag has is refused by kong.
+func loadSettings(r io.Reader) (kong.Resolver, error) {
+	values := map[string]any{}
+	if err := yaml.NewDecoder(r).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("read settings file: %w", err)
+	}
+	return settingsFile(values), nil
+}
+
+// settingsFile answers kong with the values of a settings file.
+type settingsFile map[string]any
+
+// Validate refuses a key that no flag of any command has.
+func (f settingsFile) Validate(app *kong.Application) error {
+	known := map[string]bool{}
+	_ = kong.Visit(app, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			known[flag.Name] = true
+		}
+		return next(nil)
+	})
+	for key := range f {
+		if !known[key] {
+			return fmt.Errorf("settings file: there is no setting %q", key)
+		}
+	}
+	return nil
+}
+
+// Resolve implements kong.Resolver.
+func (f settingsFile) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	v, ok := f[flag.Name]
+	if !ok {
+		return nil, nil
+	}
+	return fmt.Sprint(v), nil
+}
+
+// makeDirs makes data and key folders that only their owner can enter.
+func (s *Settings) makeDirs() error {
+	for _, dir := range []string{s.DataDir, s.KeysDir} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+	}
+	return nil
+}
