@@ -65,7 +65,7 @@ type handbookInput struct {
 func (in *handbookInput) Next() (replayRow, error) {
 	row, err := in.handbook.Next()
 	if errors.Is(err, backtest.ErrFormat) {
-		return replayRow{refused: err}, nil
+		return replayRow{id: row.ID, refused: err}, nil
 	}
 	if err != nil {
 		return replayRow{}, err

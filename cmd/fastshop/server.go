@@ -112,6 +112,7 @@ func (v *server) handler(s *Settings, o serverOptions) (http.Handler, error) {
 	limits := httpapi.DefaultLimits()
 	limits.Rate, limits.Burst = s.KeyRate, s.KeyBurst
 	limits.InFlight.Sync, limits.InFlight.Async = s.SyncInFlight, s.AsyncInFlight
+	limits.Deadline = httpapi.Deadline{Sync: s.RequestTime, Async: s.RequestTime, Batch: s.RequestTime, Desk: s.RequestTime}
 	texts := map[string]httpapi.Text{}
 	for _, r := range v.rules.Rules() {
 		if _, ok := texts[r.Code]; !ok {

@@ -44,17 +44,18 @@ func NewHandbook(r io.Reader) (*Handbook, error) {
 	if errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%w: the file is empty; its first line must be the header %s", ErrFormat, strings.Join(handbookHeader, ","))
 	}
-	if err != nil && !errors.Is(err, csv.ErrFieldCount) {
+	var parse *csv.ParseError
+	if err != nil && !errors.As(err, &parse) {
 		return nil, readError(err)
 	}
-	if !slices.Equal(header, handbookHeader) {
+	if err != nil || !slices.Equal(header, handbookHeader) {
 		return nil, fmt.Errorf("%w: line 1: the header must be %s", ErrFormat, strings.Join(handbookHeader, ","))
 	}
 	return &Handbook{csv: c}, nil
 }
 
-// Next returns the next row, or io.EOF after the last one. An error that wraps ErrFormat is about that line alone
-// unless the file's structure is broken: reading may go on.
+// Next returns the next row, or io.EOF after the last one. An error that wraps ErrFormat is about that line alone:
+// reading may go on. The row then holds its line, and its id as far as the line has fields at all.
 func (h *Handbook) Next() (Row, error) {
 	fields, err := h.csv.Read()
 	if errors.Is(err, io.EOF) {
@@ -66,7 +67,7 @@ func (h *Handbook) Next() (Row, error) {
 	line, _ := h.csv.FieldPos(0)
 	row := Row{Line: line, ID: strings.Clone(fields[0]), Customer: strings.Clone(fields[2]), Terminal: strings.Clone(fields[3])}
 	bad := func(column int, want string) (Row, error) {
-		return Row{Line: line}, fmt.Errorf("%w: line %d: %s must be %s", ErrFormat, line, handbookHeader[column], want)
+		return Row{Line: line, ID: row.ID}, fmt.Errorf("%w: line %d: %s must be %s", ErrFormat, line, handbookHeader[column], want)
 	}
 	if row.At, err = time.Parse(time.DateTime, fields[1]); err != nil {
 		return bad(1, "a time like 2018-04-01 00:00:31")
