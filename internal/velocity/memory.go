@@ -1,0 +1,318 @@
+package velocity
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"github.com/fastshop/pipeline/internal/payment"
+)
+
+// Memory keeps the windows and profiles of everything in this process. It is a cache of the store's history: it is lost
+// with the process and filled again by Restore.
+//
+// All methods may be called at once. The lock is held for one event at a time, so that a large batch holds up nobody;
+// the events of a batch are still taken in order. A context only stops a call before it starts. The only other error is
+// one that wraps ErrEvent, and then nothing of the call took effect.
+type Memory struct {
+	bounds
+	kinds *[payment.KindCount]kindPlan
+	width int // values in a reading
+	seed  maphash.Seed
+
+	mu     sync.Mutex // guards what follows
+	arena  arena
+	ids    table // of events, to records
+	names  table // of tokens, to entities
+	newest int64 // second of the newest event of all, or -1
+	hand   uint32
+	work   scratch
+}
+
+// NewMemory returns an empty memory that answers plan. Its error wraps ErrFeature.
+func NewMemory(plan Plan, o Options) (*Memory, error) {
+	b, err := o.resolve()
+	if err != nil {
+		return nil, err
+	}
+	kinds, err := compile(plan)
+	if err != nil {
+		return nil, err
+	}
+	return &Memory{bounds: b, kinds: kinds, width: len(plan), seed: maphash.MakeSeed(), newest: -1}, nil
+}
+
+// Observe reads each event as of its own time, not counting itself, and then counts it for those that follow, also in
+// the same batch. An id that was counted before is read and not counted again.
+func (m *Memory) Observe(ctx context.Context, events []Event) ([]Reading, error) {
+	return m.ObserveInto(ctx, events, nil)
+}
+
+// ObserveInto is Observe that reuses the readings in into and their values, so that a caller who keeps them
+// allocates nothing.
+func (m *Memory) ObserveInto(ctx context.Context, events []Event, into []Reading) ([]Reading, error) {
+	return m.readAll(ctx, events, into, true)
+}
+
+// Read reads each event as of its own time and counts nothing.
+func (m *Memory) Read(ctx context.Context, events []Event) ([]Reading, error) {
+	return m.readAll(ctx, events, nil, false)
+}
+
+func (m *Memory) readAll(ctx context.Context, events []Event, into []Reading, count bool) ([]Reading, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for i := range events {
+		if err := check(&events[i], i); err != nil {
+			return nil, err
+		}
+	}
+	readings := m.readings(into, len(events))
+	for i := range events {
+		m.mu.Lock()
+		s := m.locate(&events[i])
+		m.read(&s, &readings[i])
+		if count && s.known == 0 {
+			m.count(&s, 0, 0)
+		}
+		m.mu.Unlock()
+	}
+	return readings, nil
+}
+
+// readings returns n empty readings with room for their values.
+func (m *Memory) readings(into []Reading, n int) []Reading {
+	if cap(into) < n {
+		into = append(make([]Reading, 0, n), into[:cap(into)]...)
+	}
+	into = into[:n]
+	missing := 0
+	for i := range into {
+		if cap(into[i].Values) < m.width {
+			missing++
+		}
+	}
+	values := make([]float64, missing*m.width)
+	for i := range into {
+		v := into[i].Values
+		if cap(v) < m.width {
+			v, values = values[:m.width:m.width], values[m.width:]
+		}
+		into[i] = Reading{Values: v[:m.width]}
+	}
+	return into
+}
+
+// check returns an error without the event's content: amounts and times belong to somebody.
+func check(e *Event, i int) error {
+	reason := ""
+	at := e.At.Unix()
+	switch {
+	case e.ID == "":
+		reason = "has no id"
+	case at < 0 || at > maxSecond:
+		reason = "has a time out of range"
+	case e.Amount < 0 || e.Amount > payment.MaxCentavos:
+		reason = "has an amount out of range"
+	default:
+		return nil
+	}
+	return fmt.Errorf("%w: number %d of the batch %s", ErrEvent, i, reason)
+}
+
+const maxSecond = 1<<32 - 1
+
+func clampSecond(t time.Time) uint32 { return uint32(min(max(t.Unix(), 0), maxSecond)) }
+
+// sighting is an event with the places of what it names.
+type sighting struct {
+	event  *Event
+	at     int64
+	hour   uint8
+	hash   uint64 // of the id
+	known  uint32 // the record, if the id was counted before
+	hashes [payment.KindCount]uint64
+	places [payment.KindCount]uint32 // entities; 0: lacking, or never seen
+}
+
+func (m *Memory) locate(e *Event) sighting {
+	s := sighting{event: e, at: e.At.Unix(), hour: uint8(e.At.In(m.location).Hour()), hash: maphash.String(m.seed, e.ID)}
+	s.known = m.find(s.hash)
+	for kind := payment.KindCustomer; kind < payment.KindCount; kind++ {
+		token := &e.Entities[kind]
+		if !token.IsZero() {
+			s.hashes[kind] = m.nameHash(kind, token)
+			s.places[kind] = m.names.find(s.hashes[kind], func(ref uint32) bool {
+				n := m.arena.entities.at(ref)
+				return n.kind == kind && n.token == *token
+			})
+		}
+	}
+	return s
+}
+
+func (m *Memory) nameHash(kind payment.Kind, t *payment.Token) uint64 {
+	return maphash.Bytes(m.seed, t[:]) ^ uint64(kind)*0x9e3779b97f4a7c15
+}
+
+func (m *Memory) find(hash uint64) uint32 {
+	return m.ids.find(hash, func(ref uint32) bool { return m.arena.records.at(ref).hash == hash })
+}
+
+// count remembers a new event.
+func (m *Memory) count(s *sighting, flags uint8, knownAt uint32) {
+	a := &m.arena
+	ref := a.records.take()
+	r := a.records.at(ref)
+	at := uint32(s.at)
+	*r = record{at: at, knownAt: knownAt, amount: s.event.Amount, hash: s.hash, flags: flags, hour: s.hour, holders: 1}
+	m.ids.add(s.hash, ref)
+	var keys [payment.KindCount]uint64
+	for kind := payment.KindCustomer; kind < payment.KindCount; kind++ {
+		token := s.event.Entities[kind]
+		if token.IsZero() {
+			continue
+		}
+		keys[kind] = pairKey(kind, token)
+		place := s.places[kind]
+		if place == 0 {
+			place = a.entities.take()
+			*a.entities.at(place) = entity{token: token, kind: kind, newest: at, first: at, last: at}
+			m.names.add(s.hashes[kind], place)
+		}
+		a.entities.at(place).mentions++
+		r.entities[kind-1] = place
+	}
+	for i, place := range r.entities {
+		if place == 0 {
+			continue
+		}
+		e := a.entities.at(place)
+		if e.first > e.last {
+			e.first, e.last = at, at
+		}
+		span(&e.first, &e.last, at, m.horizon)
+		e.newest = max(e.newest, at)
+		if at >= e.floor {
+			a.insert(e, ref, r)
+			m.trim(e)
+		}
+		for _, other := range m.kinds[i+1].pairs {
+			if keys[other] != 0 {
+				a.meet(e, keys[other], at, &m.bounds)
+			}
+		}
+	}
+	m.release(ref)
+	m.newest = max(m.newest, s.at)
+	m.sweep()
+}
+
+// Settle states what became of observed events, anew each time. Unknown ids are passed over.
+func (m *Memory) Settle(ctx context.Context, settlements []Settlement) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range settlements {
+		s := &settlements[i]
+		m.mu.Lock()
+		if ref := m.find(maphash.String(m.seed, s.ID)); ref != 0 {
+			r := m.arena.records.at(ref)
+			m.retag(ref, r.flags&^(flagDeclined|flagAnomalous)|settled(s.Declined, s.Anomalous), r.knownAt)
+		}
+		m.mu.Unlock()
+	}
+	return nil
+}
+
+// Label states what became known of observed events, in place of what was said before. Unknown ids are passed over.
+func (m *Memory) Label(ctx context.Context, labels []Label) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range labels {
+		l := &labels[i]
+		m.mu.Lock()
+		if ref := m.find(maphash.String(m.seed, l.ID)); ref != 0 {
+			r := m.arena.records.at(ref)
+			m.retag(ref, r.flags&(flagDeclined|flagAnomalous)|labelled(l), clampSecond(l.KnownAt))
+		}
+		m.mu.Unlock()
+	}
+	return nil
+}
+
+func settled(declined, anomalous bool) uint8 {
+	var flags uint8
+	if declined {
+		flags |= flagDeclined
+	}
+	if anomalous {
+		flags |= flagAnomalous
+	}
+	return flags
+}
+
+func labelled(l *Label) uint8 {
+	if l.Fraud {
+		return flagLabelled | flagFraud
+	}
+	return flagLabelled
+}
+
+func (m *Memory) retag(ref uint32, flags uint8, knownAt uint32) {
+	r := m.arena.records.at(ref)
+	if r.flags == flags && r.knownAt == knownAt {
+		return
+	}
+	was := *r
+	r.flags, r.knownAt = flags, knownAt
+	for _, place := range r.entities {
+		if place != 0 {
+			m.arena.retag(m.arena.entities.at(place), ref, &was, r)
+		}
+	}
+}
+
+// Retract forgets observed events, so that their ids may come again. Unknown ids are passed over.
+func (m *Memory) Retract(ctx context.Context, events []Event) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range events {
+		m.mu.Lock()
+		if ref := m.find(maphash.String(m.seed, events[i].ID)); ref != 0 {
+			m.retract(ref)
+		}
+		m.mu.Unlock()
+	}
+	return nil
+}
+
+// Restore counts events from the store with all that has become of them, without reading. Like Observe it counts no id twice.
+func (m *Memory) Restore(ctx context.Context, history []Remembered) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range history {
+		if err := check(&history[i].Event, i); err != nil {
+			return err
+		}
+	}
+	for i := range history {
+		h := &history[i]
+		flags, knownAt := settled(h.Declined, h.Anomalous), uint32(0)
+		if h.Label != nil {
+			flags, knownAt = flags|labelled(h.Label), clampSecond(h.Label.KnownAt)
+		}
+		m.mu.Lock()
+		if s := m.locate(&h.Event); s.known == 0 {
+			m.count(&s, flags, knownAt)
+		}
+		m.mu.Unlock()
+	}
+	return nil
+}
