@@ -177,14 +177,13 @@ func (l *lists) Match(tokens []payment.Token) payment.Lists {
 func (l *lists) Put(ctx context.Context, e httpapi.ListEntry) (httpapi.ListEntry, bool, error) {
 	l.changing.Lock()
 	defer l.changing.Unlock()
-	_, known := (*l.current.Load())[listKey{e.List, e.Token}]
-	err := l.store.PutListEntry(ctx, sqlitestore.ListEntry{
-		List: e.List, Kind: listKind(e.Kind), Token: e.Token, Reason: e.Reason, AddedAt: e.AddedAt, ExpiresAt: e.ExpiresAt,
+	stored, added, err := l.store.PutListEntry(ctx, sqlitestore.ListEntry{
+		List: e.List, Kind: listKind(e.Kind), Token: e.Token, Reason: e.Reason, AddedBy: e.AddedBy, AddedAt: e.AddedAt, ExpiresAt: e.ExpiresAt,
 	})
 	if err != nil {
 		return httpapi.ListEntry{}, false, apiError(err)
 	}
-	return e, !known, l.reload(ctx)
+	return apiEntry(stored), added, l.reload(ctx)
 }
 
 // Remove implements httpapi.Lists.
@@ -207,23 +206,29 @@ func (l *lists) Entries(ctx context.Context, list payment.Lists, after int64, li
 	if err != nil {
 		return nil, apiError(err)
 	}
-	var found []httpapi.ListEntry
-	for i, e := range all {
-		if e.List == list && int64(i) >= after && len(found) < limit {
-			found = append(found, httpapi.ListEntry{
-				Seq: int64(i) + 1, List: e.List, Kind: vault.TokenKind(e.Kind).String(), Token: e.Token, Reason: e.Reason, AddedAt: e.AddedAt, ExpiresAt: e.ExpiresAt,
-			})
+	var page []httpapi.ListEntry
+	now := l.now()
+	for _, e := range all {
+		if e.List == list && e.Seq > after && now.Before(e.ExpiresAt) && len(page) < limit {
+			page = append(page, apiEntry(e))
 		}
 	}
-	return found, nil
+	return page, nil
 }
 
-// listKind is the stored number of a kind of identifier: that of the vault, which makes the tokens.
-func listKind(name string) payment.Kind {
+func apiEntry(e sqlitestore.ListEntry) httpapi.ListEntry {
+	return httpapi.ListEntry{
+		Seq: e.Seq, List: e.List, Kind: vault.TokenKind(e.Kind).String(), Token: e.Token,
+		Reason: e.Reason, AddedBy: e.AddedBy, AddedAt: e.AddedAt, ExpiresAt: e.ExpiresAt,
+	}
+}
+
+// listKind is the stored number of a kind of identifier: that of the vault, which makes the tokens. 0 is none.
+func listKind(name string) sqlitestore.ListKind {
 	for k := vault.KindCustomer; k.String() != ""; k++ {
 		if k.String() == name {
-			return payment.Kind(k)
+			return sqlitestore.ListKind(k)
 		}
 	}
-	return payment.KindInvalid
+	return 0
 }

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fastshop/pipeline/internal/sqlitestore/sqlitefile"
+	"github.com/fastshop/pipeline/internal/sqlitefile"
 )
 
 // rawBench is how fast SQLite alone stores what the server stored.

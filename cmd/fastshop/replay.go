@@ -133,7 +133,7 @@ func (c *replayCommand) replay(ctx context.Context, b *backends, clock *replayCl
 		}
 	}()
 	start := time.Now()
-	f := &replayFeed{command: c, backends: b, clock: clock, progress: p, start: start, report: &replayReport{Outcomes: map[string]int{}}}
+	f := &replayFeed{command: c, backends: b, clock: clock, progress: p, start: start, report: &replayReport{Outcomes: map[string]int{}}, pending: map[string]bool{}}
 	err = f.run(ctx, in)
 	if err == nil {
 		err = b.drain(ctx)

@@ -32,9 +32,12 @@ type replayFeed struct {
 	start    time.Time
 	report   *replayReport
 
-	batch  []*ingest.Submission
-	end    time.Time // of the latest row in batch
-	labels labelsByTime
+	batch   []*ingest.Submission
+	pending map[string]bool // ids in batch
+	end     time.Time       // of the latest row in batch
+	last    time.Time       // of the latest row of the file
+	labels  labelsByTime    // not yet known at end
+	due     []review.Label  // known, but not yet told
 }
 
 func (f *replayFeed) run(ctx context.Context, in replayInput) error {
@@ -56,23 +59,37 @@ func (f *replayFeed) run(ctx context.Context, in replayInput) error {
 	if err := f.flush(ctx); err != nil {
 		return err
 	}
+	// Labels that the file holds behind its last transaction change no verdict of this run, but are stored.
+	if err := f.advance(ctx, f.last); err != nil {
+		return err
+	}
+	if err := f.tell(ctx); err != nil {
+		return err
+	}
 	return ctx.Err()
 }
 
 func (f *replayFeed) take(ctx context.Context, row *replayRow) error {
-	if row.label != nil {
-		heap.Push(&f.labels, row.label)
-	}
 	if row.submission == nil && row.refused == nil {
+		heap.Push(&f.labels, row.label)
+		f.last = row.at
 		return nil
 	}
 	f.report.Rows++
+	f.last = row.at
 	if row.refused != nil {
 		f.report.Refused++
 		return nil
 	}
+	if err := f.advance(ctx, row.at); err != nil {
+		return err
+	}
 	f.batch = append(f.batch, row.submission)
+	f.pending[row.id] = true
 	f.end = row.at
+	if row.label != nil {
+		heap.Push(&f.labels, row.label)
+	}
 	if len(f.batch) < f.command.BatchSize {
 		return nil
 	}
@@ -81,8 +98,23 @@ func (f *replayFeed) take(ctx context.Context, row *replayRow) error {
 	return f.flush(ctx)
 }
 
-// flush hands on the batch, after the labels that became known by its end: a label has no effect on rows before it
-// became known, so it may be told early, never late.
+// advance moves the time of the file on. A label that becomes known now about a transaction of the batch at hand ends
+// the batch: the transaction must be stored before the label can be, and rows from now on must see it.
+func (f *replayFeed) advance(ctx context.Context, now time.Time) error {
+	cut := false
+	for len(f.labels) > 0 && !f.labels[0].KnownAt.After(now) {
+		l := heap.Pop(&f.labels).(*review.Label)
+		cut = cut || f.pending[l.TransactionID]
+		f.due = append(f.due, *l)
+	}
+	if cut {
+		return f.flush(ctx)
+	}
+	return nil
+}
+
+// flush hands on the batch, after the labels that became known by its end and are not about itself: a label has no
+// effect on rows before it became known, so it may be told early, never late.
 func (f *replayFeed) flush(ctx context.Context) error {
 	if len(f.batch) == 0 {
 		return nil
@@ -101,6 +133,7 @@ func (f *replayFeed) flush(ctx context.Context) error {
 		}
 	}
 	f.batch = f.batch[:0]
+	clear(f.pending)
 	return f.keepUp(ctx)
 }
 
@@ -119,34 +152,37 @@ func (f *replayFeed) keepUp(ctx context.Context) error {
 	}
 }
 
-// tell stores the labels that are due. A label whose transaction is still on its way to the store waits for it.
+// tell stores the labels that are due, but for those about the batch at hand. A label whose transaction is still on its
+// way to the store waits for it.
 func (f *replayFeed) tell(ctx context.Context) error {
-	var due []review.Label
-	for len(f.labels) > 0 && !f.labels[0].KnownAt.After(f.end) {
-		due = append(due, *heap.Pop(&f.labels).(*review.Label))
+	var now, later []review.Label
+	for _, l := range f.due {
+		if f.pending[l.TransactionID] {
+			later = append(later, l)
+		} else {
+			now = append(now, l)
+		}
 	}
-	drained := false
-	for len(due) > 0 {
-		stored, err := f.backends.labeler.Label(ctx, due)
+	f.due = later
+	for drained := false; len(now) > 0; drained = true {
+		stored, err := f.backends.labeler.Label(ctx, now)
 		if err != nil {
 			return err
 		}
-		rest := due[:0]
+		var rest []review.Label
 		for i := range stored {
 			if stored[i] {
 				f.report.Labels++
 			} else {
-				rest = append(rest, due[i])
+				rest = append(rest, now[i])
 			}
 		}
-		due = rest
-		if len(due) == 0 || drained {
-			break // what is unknown with nothing under way is of a row that was refused, or not of this file
+		if now = rest; len(now) == 0 || drained {
+			break // what is unknown with nothing under way is about a row that was refused, or not of this file
 		}
 		if err := f.backends.drain(ctx); err != nil {
 			return err
 		}
-		drained = true
 	}
 	return nil
 }

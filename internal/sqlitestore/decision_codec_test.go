@@ -1,0 +1,150 @@
+package sqlitestore
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/fastshop/pipeline/internal/decision"
+)
+
+// decisions draws any decision that the store takes.
+var decisions = rapid.Custom(func(r *rapid.T) decision.Decision {
+	reason := rapid.Custom(func(r *rapid.T) decision.Reason {
+		return decision.Reason{
+			Code: rapid.String().Draw(r, "code"), Rule: rapid.String().Draw(r, "rule"),
+			Points: rapid.IntRange(0, 1000).Draw(r, "points"), Shadow: rapid.Bool().Draw(r, "shadow"),
+		}
+	})
+	value := rapid.OneOf(
+		rapid.Just(math.NaN()), rapid.Just(0.0), rapid.Just(math.Copysign(0, -1)), rapid.Float64(),
+		rapid.Custom(func(r *rapid.T) float64 { return float64(rapid.Int64().Draw(r, "whole")) }),
+		rapid.Custom(func(r *rapid.T) float64 { return math.Float64frombits(rapid.Uint64().Draw(r, "bits")) }),
+	)
+	d := decision.Decision{
+		Outcome: rapid.SampledFrom(decision.Outcomes()).Draw(r, "outcome"),
+		Score:   rapid.IntRange(0, 1000).Draw(r, "score"),
+		Reasons: rapid.SliceOfN(reason, 0, 8).Draw(r, "reasons"),
+		RuleSet: rapid.String().Draw(r, "rules"), Policy: rapid.String().Draw(r, "policy"), Model: rapid.String().Draw(r, "model"),
+		Features:  decision.Features{Plan: rapid.String().Draw(r, "plan"), Values: rapid.SliceOfN(value, 0, 40).Draw(r, "values")},
+		Degraded:  decision.Degraded(rapid.Uint32().Draw(r, "degraded")),
+		Anomalous: rapid.Bool().Draw(r, "anomalous"),
+		Path:      rapid.SampledFrom([]decision.Path{decision.Async, decision.Sync}).Draw(r, "path"),
+		DecidedAt: time.UnixMilli(rapid.Int64Range(0, 1<<42).Draw(r, "decided")).UTC(),
+		Took:      time.Duration(rapid.Int64().Draw(r, "took")),
+	}
+	return d
+})
+
+// same compares decisions with their values bit by bit: NaN equals itself, and -0 is not 0.
+func same(a, b decision.Decision) string {
+	bits := cmp.Comparer(func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) })
+	return cmp.Diff(a, b, bits, cmpopts.EquateEmpty())
+}
+
+func TestDecisionsComeBack(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		d := decisions.Draw(r, "decision")
+		d.TransactionID = "tx-1"
+		got, err := decodeDecision("tx-1", appendDecision(nil, &d))
+		if err != nil {
+			r.Fatal(err)
+		}
+		if diff := same(d, got); diff != "" {
+			r.Fatalf("-stored +read:\n%s", diff)
+		}
+	})
+}
+
+func TestMostFeatureValuesTakeLittleRoom(t *testing.T) {
+	values := make([]float64, 200)
+	for i := range values {
+		switch {
+		case i < 100:
+			values[i] = math.NaN()
+		case i < 150:
+			values[i] = float64(i)
+		}
+	}
+	if n := len(appendValues(nil, values)); n > 120 {
+		t.Errorf("100 missing, 50 whole and 50 zero values take %d bytes", n)
+	}
+}
+
+// FuzzDecodeDecision feeds arbitrary bytes: an error that says so, or a decision that is stored and read as the same.
+func FuzzDecodeDecision(f *testing.F) {
+	seed := decision.Decision{
+		Outcome: decision.Review, Score: 500, Reasons: []decision.Reason{{Code: "C", Rule: "r", Points: 3, Shadow: true}}, RuleSet: "rules@1",
+		Features: decision.Features{Plan: "p", Values: []float64{math.NaN(), math.NaN(), 0, 1, -7, 0.25}}, DecidedAt: time.UnixMilli(1).UTC(),
+	}
+	whole := appendDecision(nil, &seed)
+	f.Add(whole)
+	f.Add(whole[:len(whole)-3])
+	f.Add(append([]byte{9}, whole...))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := decodeDecision("id", b)
+		if err != nil {
+			if !errors.Is(err, errCorrupt) {
+				t.Fatalf("%v is not errCorrupt", err)
+			}
+			return
+		}
+		again, err := decodeDecision("id", appendDecision(nil, &d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := same(d, again); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+func TestDamagedDecisionsAreRefused(t *testing.T) {
+	d := decision.Decision{Outcome: decision.Approve, Features: decision.Features{Values: []float64{math.NaN(), 0.5, 3}}}
+	whole := appendDecision(nil, &d)
+	for cut := range whole {
+		if _, err := decodeDecision("id", whole[:cut]); !errors.Is(err, errCorrupt) {
+			t.Errorf("cut to %d of %d bytes: %v", cut, len(whole), err)
+		}
+	}
+	if _, err := decodeDecision("id", append(whole, 0)); !errors.Is(err, errCorrupt) {
+		t.Errorf("with a byte too many: %v", err)
+	}
+	long := decision.Decision{Outcome: decision.Approve, RuleSet: strings.Repeat("x", maxText+1)}
+	if _, err := decodeDecision("id", appendDecision(nil, &long)); !errors.Is(err, errCorrupt) {
+		t.Errorf("with a text beyond its bound: %v", err)
+	}
+	for _, values := range [][]byte{{1, 3 | 4}, {1, 4<<2 | stepMissing}, {0xff, 0xff, 0xff, 0x7f}, {1, 0x80, 0}} {
+		r := reader{b: values}
+		if r.values(); !r.bad {
+			t.Errorf("values % x were accepted", values)
+		}
+	}
+}
+
+func TestFilterForgetsNothing(t *testing.T) {
+	f := newFilter()
+	rapid.Check(t, func(r *rapid.T) {
+		id := rapid.String().Draw(r, "id")
+		f.add(id)
+		if !f.mayHave(id) {
+			r.Fatalf("%q was added", id)
+		}
+	})
+	wrong := 0
+	for n := range 10_000 {
+		if f.mayHave("never added " + time.Duration(n).String()) {
+			wrong++
+		}
+	}
+	if wrong > 10 {
+		t.Errorf("an almost empty filter is wrong about %d of 10,000 ids", wrong)
+	}
+}

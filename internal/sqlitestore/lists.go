@@ -1,0 +1,181 @@
+package sqlitestore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fastshop/pipeline/internal/audit"
+	"github.com/fastshop/pipeline/internal/payment"
+	"github.com/fastshop/pipeline/internal/sqlitefile"
+)
+
+// listChain is the audit chain of the block and allow lists.
+const listChain = "lists"
+
+// ListEntry is an identifier on the block list or the allow list.
+type ListEntry struct {
+	Seq       int64         // ascending in the order of adding; set by the store
+	List      payment.Lists // payment.Blocked or payment.Allowed
+	Kind      ListKind
+	Token     payment.Token
+	ExpiresAt time.Time // UTC, to the millisecond; zero: never. An expired entry stays listed until it is deleted.
+	Reason    string    // in words, without personal data; at most 1 KiB
+	AddedBy   string    // who added it, an id and no name; at most 1 KiB
+	AddedAt   time.Time // set by the store if zero
+}
+
+// ListKind is the number of a kind of identifier, as whoever makes the tokens counts them. 0 is none.
+type ListKind uint8
+
+const (
+	upsertListEntry = `INSERT INTO list_entries (list, kind, token, seq, expires_at, reason, added_by, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (list, kind, token) DO UPDATE
+		SET expires_at = excluded.expires_at, reason = excluded.reason, added_by = excluded.added_by, added_at = excluded.added_at`
+	selectListEntry   = "SELECT seq FROM list_entries WHERE list = ? AND kind = ? AND token = ?"
+	deleteListEntry   = "DELETE FROM list_entries WHERE list = ? AND kind = ? AND token = ?"
+	selectListEntries = "SELECT list, kind, token, seq, expires_at, reason, added_by, added_at FROM list_entries ORDER BY seq"
+	insertListChange  = "INSERT INTO list_changes (seq, removed, list, kind, expires_at, at) VALUES (?, ?, ?, ?, ?, ?)"
+)
+
+// PutListEntry adds an identifier to a list, or replaces the entry that it has there, with an audit entry. It returns
+// the entry as it is stored and whether it is new.
+func (s *Store) PutListEntry(ctx context.Context, e ListEntry) (stored ListEntry, added bool, err error) {
+	if e.List != payment.Blocked && e.List != payment.Allowed || e.Kind == 0 || e.Token.IsZero() || len(e.Reason) > maxText || len(e.AddedBy) > maxText {
+		return e, false, fmt.Errorf("put list entry: list %d, kind %d, or token, reason or author out of range", e.List, e.Kind)
+	}
+	err = s.update(ctx, 1, func(t *tx) error {
+		stored, added = e, true
+		if stored.AddedAt.IsZero() {
+			stored.AddedAt = t.now
+		}
+		stored.Seq = t.change + 1
+		err := t.conn.Query(selectListEntry, func(r sqlitefile.Row) error { stored.Seq, added = r.Int(0), false; return nil },
+			int64(e.List), int64(e.Kind), e.Token[:])
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(upsertListEntry, int64(e.List), int64(e.Kind), e.Token[:], stored.Seq, millis(e.ExpiresAt), e.Reason,
+			e.AddedBy, stored.AddedAt.UnixMilli())
+		if err != nil {
+			return err
+		}
+		return t.listChange(false, e.List, e.Kind, e.ExpiresAt)
+	})
+	if err != nil {
+		return e, false, fmt.Errorf("put list entry: %w", err)
+	}
+	return stored, added, nil
+}
+
+// DeleteListEntry takes an identifier off a list, with an audit entry. One that is not on it is ErrNotFound.
+func (s *Store) DeleteListEntry(ctx context.Context, list payment.Lists, kind ListKind, token payment.Token) error {
+	missing := false
+	err := s.update(ctx, 1, func(t *tx) error {
+		n, err := t.exec(deleteListEntry, int64(list), int64(kind), token[:])
+		if missing = n == 0; err != nil || missing {
+			return err
+		}
+		return t.listChange(true, list, kind, time.Time{})
+	})
+	if err == nil && missing {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("delete list entry: %w", err)
+	}
+	return nil
+}
+
+// listChange records that a list changed.
+func (t *tx) listChange(removed bool, list payment.Lists, kind ListKind, expiresAt time.Time) error {
+	t.change++
+	_, err := t.exec(insertListChange, t.change, int64(flag(removed)), int64(list), int64(kind), millis(expiresAt), t.now.UnixMilli())
+	if err != nil {
+		return err
+	}
+	covered := audit.NewRows()
+	covered.ListChange(removed, list, uint8(kind), expiresAt, t.now)
+	return t.audit(listChain, audit.Lists, covered, span{t.change, t.change}, span{t.dead + 1, t.dead}, noTime)
+}
+
+// ListEntries returns all entries, expired ones as well, in the order of adding.
+func (s *Store) ListEntries(ctx context.Context) (entries []ListEntry, err error) {
+	err = s.file.Read(ctx, func(c *sqlitefile.Conn) error {
+		return c.Query(selectListEntries, func(r sqlitefile.Row) error {
+			e := ListEntry{
+				List: payment.Lists(r.Int(0)), Kind: ListKind(r.Int(1)), Seq: r.Int(3), ExpiresAt: moment(r, 4),
+				Reason: r.Text(5), AddedBy: r.Text(6), AddedAt: moment(r, 7),
+			}
+			copy(e.Token[:], r.Blob(2))
+			entries = append(entries, e)
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read list entries: %w", unavailable(err))
+	}
+	return entries, nil
+}
+
+const (
+	insertPlan = "INSERT INTO plans (version, names) VALUES (?, ?) ON CONFLICT DO NOTHING"
+	selectPlan = "SELECT names FROM plans WHERE version = ?"
+)
+
+// PutPlan stores the names of a version of feature values. The same again changes nothing; other names under a version
+// that is taken are ErrPlan.
+func (s *Store) PutPlan(ctx context.Context, version string, names []string) error {
+	for _, n := range names {
+		if n == "" || strings.Contains(n, "\n") {
+			return fmt.Errorf("put plan: %q is no name", n)
+		}
+	}
+	text := strings.Join(names, "\n")
+	err := s.update(ctx, 1, func(t *tx) error {
+		stored, found, err := readPlan(t.conn, version)
+		switch {
+		case err != nil:
+			return err
+		case found && stored != text:
+			return fmt.Errorf("%q: %w", version, ErrPlan)
+		case found:
+			return nil
+		}
+		_, err = t.exec(insertPlan, version, text)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("put plan: %w", err)
+	}
+	return nil
+}
+
+// Plan returns the names of a version of feature values, in their order. An unknown version is ErrNotFound.
+func (s *Store) Plan(ctx context.Context, version string) ([]string, error) {
+	var text string
+	var found bool
+	err := s.file.Read(ctx, func(c *sqlitefile.Conn) (err error) {
+		text, found, err = readPlan(c, version)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", unavailable(err))
+	}
+	if !found {
+		return nil, fmt.Errorf("plan %q: %w", version, ErrNotFound)
+	}
+	if text == "" {
+		return nil, nil
+	}
+	return strings.Split(text, "\n"), nil
+}
+
+func readPlan(c *sqlitefile.Conn, version string) (text string, found bool, err error) {
+	err = c.Query(selectPlan, func(r sqlitefile.Row) error {
+		text, found = r.Text(0), true
+		return nil
+	}, version)
+	return text, found, err
+}
