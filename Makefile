@@ -10,7 +10,7 @@ FUZZTIME ?= 20s
 GO ?= go
 BIN := bin/fastshop
 
-.PHONY: help demo test build lint verify generate unit cover bench replay fuzz audit browser clean
+.PHONY: help demo test build lint verify generate unit bench replay fuzz audit browser clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -18,7 +18,7 @@ help: ## List what make can do
 demo: build ## Watch a simulated shop being judged (FOR=20s stops by itself and writes REPORT=report.json)
 	$(BIN) demo $(if $(FOR),--for $(FOR) --report $(REPORT))
 
-test: browser lint verify unit cover ## Everything that has to hold: lint, generated code, all tests with the race detector, coverage
+test: browser lint verify unit ## Everything that has to hold: lint, generated code, all tests with the race detector, coverage
 
 build: ## Build bin/fastshop (the first time compiles SQLite and CEL: one to two minutes)
 	@test -x $(BIN) || echo "building $(BIN); the first time takes one to two minutes"
@@ -35,12 +35,8 @@ generate: ## Make the generated code anew (templ)
 verify: ## Fail if committed generated code or go.mod is stale
 	@scripts/verify-generated
 
-unit: ## All tests with the race detector; a missing browser fails in CI and skips loudly elsewhere
-	@echo "running all tests with the race detector: about ten minutes the first time"
-	$(GO) test -race -timeout 40m ./...
-
-cover: ## Coverage of internal/, at least 85 %
-	@scripts/coverage 85
+unit: ## All tests with the race detector, and coverage of internal/ at least 85 %
+	@scripts/unit 85
 
 bench: build ## Measure engine, ingest, verdicts and the raw disk limit; writes bench.json
 	$(BIN) bench --report bench.json

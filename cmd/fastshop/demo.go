@@ -78,7 +78,7 @@ func (c *demoCommand) settings() (*Settings, func(), error) {
 	s := &Settings{
 		Listen: freeAddress(c.Listen), Page: "open", DrainTime: 30 * time.Second,
 		KeyRate: 1e6, KeyBurst: 1e6, SyncInFlight: 512, AsyncInFlight: 64,
-		Partitions: 4, BatchSize: 500, Retention: 168 * time.Hour, StreamRoom: 8 << 30, MemoryLimit: 480,
+		Partitions: 4, BatchSize: 500, Retention: 168 * time.Hour, StreamRoom: 8 << 30, MemoryLimit: 300,
 		LogLevel: "warn", LogFormat: "text",
 	}
 	p := decision.DefaultPolicy()

@@ -64,7 +64,7 @@ func (c *replayCommand) Run(ctx context.Context, out streams) error {
 	s := &Settings{
 		DataDir: filepath.Join(dir, "data"), KeysDir: filepath.Join(dir, "keys"), Rules: c.Rules,
 		// One partition keeps the order of the file across customers.
-		Partitions: 1, BatchSize: c.BatchSize, Retention: 168 * time.Hour, StreamRoom: 64 << 30, MemoryLimit: 480,
+		Partitions: 1, BatchSize: c.BatchSize, Retention: 168 * time.Hour, StreamRoom: 64 << 30, MemoryLimit: 300,
 		LogLevel: "warn", LogFormat: "text",
 	}
 	p := decision.DefaultPolicy()

@@ -52,7 +52,7 @@ type Settings struct {
 	BatchSize   int           `help:"Records that are decided and committed together." default:"1000" group:"Engine"`
 	Retention   time.Duration `help:"How long the stream keeps records." default:"168h" group:"Engine"`
 	StreamRoom  int64         `help:"Bytes that the stream may take on disk; 503 beyond." default:"34359738368" group:"Engine"`
-	MemoryLimit int64         `help:"Soft memory limit of the Go runtime, MiB; 0 sets none." default:"480" group:"Engine"`
+	MemoryLimit int64         `help:"Soft memory limit of the Go runtime, MiB; 0 sets none." default:"300" group:"Engine"`
 	LogLevel    string        `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" group:"Engine"`
 	LogFormat   string        `help:"text or json." enum:"text,json" default:"text" group:"Engine"`
 }
