@@ -18,19 +18,22 @@ import (
 	"github.com/fastshop/pipeline/internal/vault"
 )
 
-// apiError says in the API's words what a part said in its own.
+// apiErrors say in the API's words what the parts say in their own; the first that fits counts.
+var apiErrors = []struct{ from, to error }{
+	{pipeline.ErrConflict, httpapi.ErrConflict},
+	{pipeline.ErrErased, httpapi.ErrErased},
+	{sqlitestore.ErrNotFound, httpapi.ErrNotFound},
+	{stream.ErrFull, httpapi.ErrOverloaded},
+	{stream.ErrUnavailable, httpapi.ErrUnavailable},
+	{stream.ErrClosed, httpapi.ErrUnavailable},
+	{pipeline.ErrUnavailable, httpapi.ErrUnavailable},
+	{vault.ErrUnavailable, httpapi.ErrUnavailable},
+}
+
 func apiError(err error) error {
-	for from, to := range map[error]error{
-		pipeline.ErrConflict:    httpapi.ErrConflict,
-		pipeline.ErrErased:      httpapi.ErrErased,
-		pipeline.ErrUnavailable: httpapi.ErrUnavailable,
-		vault.ErrUnavailable:    httpapi.ErrUnavailable,
-		sqlitestore.ErrNotFound: httpapi.ErrNotFound,
-		stream.ErrFull:          httpapi.ErrOverloaded,
-		stream.ErrClosed:        httpapi.ErrUnavailable,
-	} {
-		if errors.Is(err, from) {
-			return errors.Join(to, err)
+	for _, e := range apiErrors {
+		if errors.Is(err, e.from) {
+			return errors.Join(e.to, err)
 		}
 	}
 	return err
@@ -93,8 +96,13 @@ func (l listVault) ListToken(_ context.Context, kind, value string) (payment.Tok
 // pageKeys lets holders of a key that may read see the live page.
 type pageKeys struct{ *httpapi.Keyring }
 
-func (p pageKeys) Authenticate(text string) bool {
+func (p pageKeys) Authenticate(text string) (holder string, ok bool) {
 	key, err := p.Keyring.Authenticate(text)
+	return key.ID, err == nil && key.Has(httpapi.ScopeRead)
+}
+
+func (p pageKeys) Valid(holder string) bool {
+	key, err := p.Find(holder)
 	return err == nil && key.Has(httpapi.ScopeRead)
 }
 

@@ -75,6 +75,8 @@ type hooks struct {
 	clock func() time.Time
 	// everything rebuilds windows from all that is stored, however old.
 	everything bool
+	// keysGone opens data without the keys that they were made with; nothing may be taken in then.
+	keysGone bool
 }
 
 // openBackends opens all parts, in the order in which they depend on one another. The caller must close what it gets.
@@ -100,16 +102,45 @@ func openBackends(ctx context.Context, s *Settings, log *slog.Logger, progress i
 	if b.rules, err = loadRules(s.Rules); err != nil {
 		return nil, err
 	}
+	if !h.keysGone {
+		if err := s.keysMatch(); err != nil {
+			return nil, err
+		}
+	}
 	if err := b.openVault(ctx); err != nil {
 		return nil, err
 	}
 	if err := b.openFiles(ctx, progress); err != nil {
 		return nil, err
 	}
+	if !h.keysGone {
+		if err := b.bind(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if err := b.openEngine(ctx, progress, h); err != nil {
 		return nil, err
 	}
 	return b, b.openPaths(ctx, h)
+}
+
+// keysMatch refuses to make new keys where old ones are expected: data that were tokenized with other keys could not be
+// joined with what comes in, and block lists would match nobody.
+func (s *Settings) keysMatch() error {
+	exists := func(dir, name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return err == nil
+	}
+	const hint = "name the folder that was used before with --keys-dir, or restore it; starting with new keys needs a new --data-dir too"
+	if exists(s.DataDir, storeFile) && !exists(s.KeysDir, keysFile) {
+		return withHint(fmt.Errorf("refuse to make new keys for existing data: %s is missing in --keys-dir", keysFile), hint)
+	}
+	for _, name := range []string{personal, tokens} {
+		if exists(s.KeysDir, keysFile) && !exists(s.KeysDir, name) {
+			return withHint(fmt.Errorf("refuse to make a new key for existing keys: %s is missing in --keys-dir", name), hint)
+		}
+	}
+	return nil
 }
 
 func (b *backends) openVault(ctx context.Context) error {
@@ -137,8 +168,12 @@ func (b *backends) openFiles(ctx context.Context, w io.Writer) (err error) {
 	p := newProgress(w)
 	defer p.done()
 	dir := b.settings.DataDir
+	partitions := b.settings.Partitions
+	if _, err := os.Stat(filepath.Join(dir, streamFile)); err == nil {
+		partitions = 0 // an existing stream keeps its own
+	}
 	b.stream, err = sqlitestream.Open(ctx, filepath.Join(dir, streamFile), sqlitestream.Options{
-		Partitions: b.settings.Partitions, Retention: b.settings.Retention, MaxBytes: b.settings.StreamRoom,
+		Partitions: partitions, Retention: b.settings.Retention, MaxBytes: b.settings.StreamRoom,
 		Now: b.now, Crash: b.crash,
 	})
 	if err != nil {
@@ -149,14 +184,52 @@ func (b *backends) openFiles(ctx context.Context, w io.Writer) (err error) {
 		StreamID: b.stream.ID(), Now: b.now, Crash: b.crash,
 		Progress: func(done, total int64) { p.show("opening store: %s of %s ids", count(done), count(total)) },
 	})
+	const hint = "stream.db and store.db of --data-dir do not belong together; restore both from the same moment"
 	if errors.Is(err, sqlitestore.ErrStream) {
-		return withHint(err, "stream.db and store.db of --data-dir do not belong together; restore both from the same moment")
+		return withHint(err, hint)
 	}
 	if err != nil {
 		return err
 	}
 	b.closers = append(b.closers, b.store.Close)
+	if err := b.store.Bind(ctx, "stream", b.stream.ID()); errors.Is(err, sqlitestore.ErrForeign) {
+		return withHint(err, hint)
+	} else if err != nil {
+		return err
+	}
+	return b.behind(ctx)
+}
+
+// behind refuses a store that is ahead of the stream: what is appended from here on would be taken for handled.
+func (b *backends) behind(ctx context.Context) error {
+	partitions, err := b.stream.Partitions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range partitions {
+		_, end, err := b.stream.End(ctx, p)
+		if err != nil {
+			return err
+		}
+		c, found, err := b.store.Checkpoint(ctx, p)
+		if err != nil {
+			return err
+		}
+		if found && c.Records > end {
+			return withHint(fmt.Errorf("partition %s: the store has handled %d records, the stream has %d", p, c.Records, end),
+				"stream.db is older than store.db of the same --data-dir; restore both from the same moment")
+		}
+	}
 	return nil
+}
+
+// bind ties the store to the token keys that its rows were made with.
+func (b *backends) bind(ctx context.Context) error {
+	err := b.store.Bind(ctx, "keys", b.vault.ID())
+	if errors.Is(err, sqlitestore.ErrForeign) {
+		return withHint(err, "--keys-dir and --data-dir do not belong together: tokens made with these keys would not match the stored ones")
+	}
+	return err
 }
 
 func (b *backends) openEngine(ctx context.Context, w io.Writer, h hooks) error {
@@ -255,7 +328,7 @@ func (b *backends) lag(ctx context.Context) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		lag += end - c.Records
+		lag += max(0, end-c.Records)
 	}
 	return lag, nil
 }
@@ -263,7 +336,7 @@ func (b *backends) lag(ctx context.Context) (int64, error) {
 // drain waits until every record that was appended is decided, or ctx ends.
 func (b *backends) drain(ctx context.Context) error {
 	for {
-		lag, err := b.lag(ctx)
+		lag, err := b.lag(context.WithoutCancel(ctx)) // that time is up does not matter when nothing waits
 		if err != nil || lag <= 0 {
 			return err
 		}

@@ -39,7 +39,7 @@ func (c *benchCommand) engine(ctx context.Context, p *progress) (e engineBench, 
 		return e, fmt.Errorf("make folder: %w", err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder that stays is the system's to remove
-	s := benchSettings(dir)
+	s := defaultSettings(filepath.Join(dir, "data"), filepath.Join(dir, "keys"))
 	b, err := openBackends(ctx, s, slog.New(slog.DiscardHandler), p.w, hooks{})
 	if err != nil {
 		return e, err
@@ -121,15 +121,5 @@ func (c *benchCommand) world(n int) simulate.Config {
 	now := time.Now().UTC()
 	return simulate.Config{
 		Seed: c.Seed, Customers: c.Customers, FraudShare: c.FraudShare, Start: now.AddDate(0, 0, -30), End: now, Count: n,
-	}
-}
-
-// benchSettings are those of serve with its data below dir.
-func benchSettings(dir string) *Settings {
-	p := decision.DefaultPolicy()
-	return &Settings{
-		DataDir: filepath.Join(dir, "data"), KeysDir: filepath.Join(dir, "keys"), Partitions: 4, BatchSize: 1000,
-		Challenge: p.Challenge, Review: p.Review, Decline: p.Decline,
-		Retention: 168 * time.Hour, StreamRoom: 64 << 30, LogLevel: "warn", LogFormat: "text",
 	}
 }

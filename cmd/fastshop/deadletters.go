@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/fastshop/pipeline/internal/decision"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/sqlitestore"
 )
@@ -23,11 +22,8 @@ type stopped struct {
 }
 
 func (c *stopped) open(ctx context.Context, out streams) (*backends, error) {
-	p := decision.DefaultPolicy()
-	s := &Settings{
-		DataDir: c.DataDir, KeysDir: c.KeysDir, Rules: c.Rules, BatchSize: 1, LogLevel: "warn", LogFormat: "text",
-		Challenge: p.Challenge, Review: p.Review, Decline: p.Decline, Retention: 168 * time.Hour, StreamRoom: 1 << 50,
-	}
+	s := defaultSettings(c.DataDir, c.KeysDir)
+	s.Rules = c.Rules
 	log, err := s.logger(out.err)
 	if err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/fastshop/pipeline/internal/decision"
 	"github.com/fastshop/pipeline/internal/httpapi"
 	"github.com/fastshop/pipeline/internal/load"
 	"github.com/fastshop/pipeline/internal/pipeline"
@@ -59,10 +58,7 @@ func (c *demoCommand) Run(ctx context.Context, out streams) error {
 	}
 	report, err := c.play(ctx, out, v, ledger)
 	if err == nil {
-		err = v.drain(context.WithoutCancel(ctx))
-	}
-	if err == nil {
-		err = ledger.reconcile(context.WithoutCancel(ctx), v.store, report)
+		err = c.conclude(v, ledger, report)
 	}
 	if stopErr := v.Stop(); err == nil {
 		err = stopErr
@@ -73,16 +69,21 @@ func (c *demoCommand) Run(ctx context.Context, out streams) error {
 	return c.finish(out, report)
 }
 
+// conclude waits until all that was acknowledged is decided, and compares what was said with what is stored.
+func (c *demoCommand) conclude(v *server, ledger *ledger, report *demoReport) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := v.drain(ctx); err != nil {
+		return err
+	}
+	return ledger.reconcile(ctx, v.store, report)
+}
+
 // settings are those of serve, for one machine and one person who looks on.
 func (c *demoCommand) settings() (*Settings, func(), error) {
-	s := &Settings{
-		Listen: freeAddress(c.Listen), Page: "open", DrainTime: 30 * time.Second,
-		KeyRate: 1e6, KeyBurst: 1e6, SyncInFlight: 512, AsyncInFlight: 64,
-		Partitions: 4, BatchSize: 500, Retention: 168 * time.Hour, StreamRoom: 8 << 30, MemoryLimit: 300,
-		LogLevel: "warn", LogFormat: "text",
-	}
-	p := decision.DefaultPolicy()
-	s.Challenge, s.Review, s.Decline = p.Challenge, p.Review, p.Decline
+	s := defaultSettings("", "")
+	s.Listen, s.Page, s.DrainTime = freeAddress(c.Listen), "open", 30*time.Second
+	s.KeyRate, s.KeyBurst, s.BatchSize = 1e6, 1e6, 500
 	if c.DataDir != "" {
 		s.DataDir, s.KeysDir = filepath.Join(c.DataDir, "data"), filepath.Join(c.DataDir, "keys")
 		return s, func() {}, nil
@@ -139,6 +140,8 @@ func (c *demoCommand) play(ctx context.Context, out streams, v *server, ledger *
 		shop: shop, client: load.NewClient(v.url, key, 64), ledger: ledger,
 		clock: historyClock{start: world.Start, real: time.Now(), now: now, span: span}, count: world.Count,
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	if c.For > 0 {
 		limited, cancel := context.WithTimeout(ctx, c.For)
 		defer cancel()
@@ -154,6 +157,11 @@ func (c *demoCommand) play(ctx context.Context, out streams, v *server, ledger *
 		case err := <-done:
 			ticker.done()
 			return ledger.report(time.Since(start)), err
+		case err := <-v.failed:
+			ticker.done()
+			stop()
+			<-done
+			return nil, err
 		case <-time.After(time.Second):
 			r := ledger.report(time.Since(start))
 			ticker.show("%5s  %s decided  %5.0f/s  p50 %.1f ms  p99 %.1f ms  frauds caught %d of %d  false alarms %d",

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +29,10 @@ type server struct {
 	metrics string // of the metrics, or empty
 
 	api, telemetry *http.Server
+	closing        context.Context // ends when the server is to stop
+	close          context.CancelFunc
 	stopWork       context.CancelFunc
+	workEnded      chan struct{} // closed when no worker works any more
 	background     sync.WaitGroup
 	failed         chan error
 }
@@ -47,7 +51,8 @@ func startServer(ctx context.Context, s *Settings, log *slog.Logger, w io.Writer
 	if s.MetricsListen != "" && !loopback(s.MetricsListen) {
 		return nil, withHint(errors.New("refuse --metrics-listen on an address that others can reach"), "metrics carry no personal data, but they tell how the shop is doing; scrape them on loopback")
 	}
-	v := &server{feed: console.NewFeed(time.Now), failed: make(chan error, 4)}
+	v := &server{feed: console.NewFeed(time.Now), failed: make(chan error, 4), workEnded: make(chan struct{})}
+	v.closing, v.close = context.WithCancel(context.WithoutCancel(ctx))
 	v.backends, err = openBackends(ctx, s, log, w, hooks{decided: v.publish(o.decided), labeled: v.learn})
 	if err != nil {
 		return nil, err
@@ -61,11 +66,15 @@ func startServer(ctx context.Context, s *Settings, log *slog.Logger, w io.Writer
 		return nil, err
 	}
 	if err := v.listen(s, o); err != nil {
+		if v.api != nil { // it took the port before the metrics failed to
+			err = errors.Join(err, v.api.Close())
+		}
 		return nil, err
 	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	v.stopWork = stop
 	v.background.Go(func() {
+		defer close(v.workEnded)
 		if err := v.work(work); err != nil {
 			v.failed <- err
 		}
@@ -111,8 +120,7 @@ func (v *server) serve(s *http.Server, l net.Listener) {
 func (v *server) handler(s *Settings, o serverOptions) (http.Handler, error) {
 	limits := httpapi.DefaultLimits()
 	limits.Rate, limits.Burst = s.KeyRate, s.KeyBurst
-	limits.InFlight.Sync, limits.InFlight.Async = s.SyncInFlight, s.AsyncInFlight
-	limits.Deadline = httpapi.Deadline{Sync: s.RequestTime, Async: s.RequestTime, Batch: s.RequestTime, Desk: s.RequestTime}
+	limits.InFlight.Sync, limits.InFlight.Async, limits.InFlight.Batch = s.SyncInFlight, s.AsyncInFlight, s.BatchInFlight
 	texts := map[string]httpapi.Text{}
 	for _, r := range v.rules.Rules() {
 		if _, ok := texts[r.Code]; !ok {
@@ -123,8 +131,11 @@ func (v *server) handler(s *Settings, o serverOptions) (http.Handler, error) {
 		Intake: apiIntake{v.intake}, Decider: apiDecider{v.decider}, Decisions: apiDecisions{v.store},
 		Labels: apiLabels{v.labeler}, Lists: v.lists, ListVault: listVault{v.intake}, Keys: v.keyring,
 		Reasons: func(code string) httpapi.Text { return texts[code] },
-		Checks:  []httpapi.Check{{Name: "store", Ready: v.storeReady}},
-		Limits:  limits, Logger: v.log, Metrics: v.backends.metrics,
+		Checks: []httpapi.Check{
+			{Name: "store", Ready: v.store.Ready}, {Name: "stream", Ready: v.stream.Ready}, {Name: "keys", Ready: v.vault.Ready},
+			{Name: "pipeline", Ready: v.working}, {Name: "api_keys", Ready: func(context.Context) error { return v.keyring.Check() }},
+		},
+		Limits: limits, Logger: v.log, Metrics: v.backends.metrics,
 	})
 	if err != nil {
 		return nil, err
@@ -137,19 +148,42 @@ func (v *server) handler(s *Settings, o serverOptions) (http.Handler, error) {
 		access = console.Open
 	}
 	page := console.Page(console.Config{
-		Feed: v.feed, Access: access, Authenticator: pageKeys{v.keyring}, Now: time.Now, Logger: v.log, Demo: o.demo, Version: version,
+		Feed: v.feed, Access: access, Secure: s.Secure, Authenticator: pageKeys{v.keyring}, Now: time.Now, Logger: v.log, Demo: o.demo, Version: version,
 	})
-	mux := http.NewServeMux()
-	mux.Handle("/", api)
-	for _, path := range []string{"/{$}", "/live/", "/login", "/logout"} {
-		mux.Handle(path, page)
-	}
-	return mux, nil
+	return beside(api, v.untilClosing(page)), nil
 }
 
-func (v *server) storeReady(ctx context.Context) error {
-	_, err := v.store.Known(ctx, []string{"ready"})
-	return err
+// beside sends the page's few paths to the page and all others to the API. It is no ServeMux, which would redirect
+// untidy paths with the path in its answer, before the API can refuse them.
+func beside(api, page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case path == "/", path == "/login", path == "/logout", path == "/live/events", strings.HasPrefix(path, "/live/assets/"):
+			page.ServeHTTP(w, r)
+		default:
+			api.ServeHTTP(w, r)
+		}
+	})
+}
+
+// untilClosing ends requests when the server is to stop: somebody who watches the live page must not hold it up.
+func (v *server) untilClosing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(v.closing, cancel)()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// working reports whether the stream is being carried to the store.
+func (v *server) working(context.Context) error {
+	select {
+	case <-v.workEnded:
+		return errors.New("a worker has stopped; the log says why")
+	default:
+		return nil
+	}
 }
 
 // wording is what people are told of a rule.
@@ -201,6 +235,7 @@ func (v *server) watch(ctx context.Context) {
 	defer second.Stop()
 	hour := time.NewTicker(time.Hour)
 	defer hour.Stop()
+	v.trimOnce(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -208,17 +243,50 @@ func (v *server) watch(ctx context.Context) {
 		case <-second.C:
 			v.measure(ctx)
 		case <-hour.C:
-			if err := v.trim(ctx); err != nil {
-				v.log.WarnContext(ctx, "stream not trimmed", slog.Any("error", err))
-			}
+			v.trimOnce(ctx)
 		}
 	}
 }
 
-func (v *server) measure(ctx context.Context) {
-	if lag, err := v.lag(ctx); err == nil {
-		v.feed.SetBacklog(lag)
+func (v *server) trimOnce(ctx context.Context) {
+	if err := v.trim(ctx); err != nil && ctx.Err() == nil {
+		v.log.WarnContext(ctx, "stream not trimmed", slog.Any("error", err))
 	}
+}
+
+func (v *server) measure(ctx context.Context) {
+	if fault := errors.Join(v.store.Fault(), v.stream.Fault()); fault != nil {
+		select {
+		case v.failed <- withHint(fault, "the disk failed under the data; the next start finds out what was written and goes on from there"):
+		default: // said already
+		}
+	}
+	partitions, err := v.stream.Partitions(ctx)
+	if err != nil {
+		return // closing
+	}
+	var waiting int64
+	for i, p := range partitions {
+		_, end, err := v.stream.End(ctx, p)
+		if err != nil {
+			return
+		}
+		c, _, err := v.store.Checkpoint(ctx, p)
+		if err != nil {
+			return
+		}
+		var age time.Duration
+		if lag := end - c.Records; lag > 0 {
+			waiting += lag
+			if next, err := v.stream.Read(ctx, p, c.Position, 1); err == nil && len(next) > 0 {
+				age = max(0, v.now().Sub(next[0].AppendedAt))
+			}
+		}
+		v.backends.metrics.Lag(i, end-c.Records, age)
+	}
+	v.feed.SetBacklog(waiting)
+	held, room := v.stream.Bytes()
+	v.backends.metrics.Stream(held, room)
 	st := v.windows.Stats()
 	v.backends.metrics.Windows(st.Bytes(), int64(st.Entities), int64(st.Events))
 }
@@ -228,10 +296,21 @@ func (v *server) measure(ctx context.Context) {
 func (v *server) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), v.settings.DrainTime)
 	defer cancel()
-	errs := []error{shutdown(ctx, v.api), v.drain(ctx), shutdown(ctx, v.telemetry)}
+	v.close()
+	errs := []error{shutdown(ctx, v.api)}
+	go func() { // workers that have failed decide nothing any more
+		select {
+		case <-v.workEnded:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	errs = append(errs, v.drain(ctx))
 	v.stopWork()
 	v.background.Wait()
-	return errors.Join(append(errs, v.backends.Close())...)
+	ctx, cancel = context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	return errors.Join(append(errs, shutdown(ctx, v.telemetry), v.backends.Close())...)
 }
 
 func shutdown(ctx context.Context, s *http.Server) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/httpapi"
 )
 
 // Settings are all that an operator can set. Every one can be given as a flag
@@ -30,25 +31,24 @@ type Settings struct {
 	Listen        string        `help:"Address of API and live page." default:"127.0.0.1:8080" group:"Network"`
 	MetricsListen string        `help:"Address of metrics; loopback only. Empty turns them off." default:"127.0.0.1:9090" group:"Network"`
 	Page          string        `help:"Who sees the live page: session (sign in with an API key of scope read), open (anybody; loopback only), off." enum:"session,open,off" default:"session" group:"Network"`
-	RequestTime   time.Duration `help:"Longest time for one request." default:"10s" group:"Network"`
+	Secure        bool          `help:"Clients reach the page by HTTPS only (TLS ends in front): secure cookies, HSTS." group:"Network"`
 	DrainTime     time.Duration `help:"Longest time to finish work after SIGTERM." default:"20s" group:"Network"`
 
 	// How much is let in.
 
-	KeyRate       float64 `help:"Transactions a second that one API key may send; 429 beyond." default:"50000" group:"Limits"`
-	KeyBurst      int     `help:"Transactions that one API key may send at once beyond its rate." default:"50000" group:"Limits"`
-	SyncInFlight  int     `help:"Synchronous decisions under way at once; 503 beyond." default:"512" group:"Limits"`
-	AsyncInFlight int     `help:"Ingest requests under way at once; 503 beyond." default:"64" group:"Limits"`
+	KeyRate       float64 `help:"Transactions a second that one API key may send; 429 beyond." default:"20000" group:"Limits"`
+	KeyBurst      int     `help:"Transactions that one API key may send at once beyond its rate." default:"40000" group:"Limits"`
+	SyncInFlight  int     `help:"Synchronous decisions under way at once; 503 beyond." default:"256" group:"Limits"`
+	AsyncInFlight int     `help:"Single transactions being taken in at once; 503 beyond." default:"256" group:"Limits"`
+	BatchInFlight int     `help:"Batches being taken in at once; 503 beyond. Each holds up to 10 MiB." default:"8" group:"Limits"`
 
 	// How it decides.
 
-	Challenge int `help:"Scores from here on are challenged (1 to 1001)." default:"350" group:"Policy"`
-	Review    int `help:"Scores from here on are held for an analyst." default:"550" group:"Policy"`
-	Decline   int `help:"Scores from here on are refused." default:"800" group:"Policy"`
+	policyFlags
 
 	// How it works inside.
 
-	Partitions  int           `help:"Partitions of a new stream; an existing stream keeps its own." default:"4" group:"Engine"`
+	Partitions  int           `help:"Partitions of a new stream; an existing stream keeps the number that it was made with." default:"4" group:"Engine"`
 	BatchSize   int           `help:"Records that are decided and committed together." default:"1000" group:"Engine"`
 	Retention   time.Duration `help:"How long the stream keeps records." default:"168h" group:"Engine"`
 	StreamRoom  int64         `help:"Bytes that the stream may take on disk; 503 beyond." default:"34359738368" group:"Engine"`
@@ -57,8 +57,28 @@ type Settings struct {
 	LogFormat   string        `help:"text or json." enum:"text,json" default:"text" group:"Engine"`
 }
 
-// policy are the thresholds of the settings.
-func (s *Settings) policy() decision.Policy {
+// policyFlags are the thresholds; every command that judges has them.
+type policyFlags struct {
+	Challenge int `help:"Scores from here on are challenged (1 to 1001)." default:"350" group:"Policy"`
+	Review    int `help:"Scores from here on are held for an analyst." default:"550" group:"Policy"`
+	Decline   int `help:"Scores from here on are refused." default:"800" group:"Policy"`
+}
+
+// defaultSettings are those of serve with nothing given, for commands that run the program on a folder of their own.
+func defaultSettings(dataDir, keysDir string) *Settings {
+	limits, policy := httpapi.DefaultLimits(), decision.DefaultPolicy()
+	return &Settings{
+		DataDir: dataDir, KeysDir: keysDir, Page: "off", DrainTime: 20 * time.Second,
+		KeyRate: limits.Rate, KeyBurst: limits.Burst,
+		SyncInFlight: limits.InFlight.Sync, AsyncInFlight: limits.InFlight.Async, BatchInFlight: limits.InFlight.Batch,
+		policyFlags: policyFlags{policy.Challenge, policy.Review, policy.Decline},
+		Partitions:  4, BatchSize: 1000, Retention: 168 * time.Hour, StreamRoom: 32 << 30, MemoryLimit: 300,
+		LogLevel: "warn", LogFormat: "text",
+	}
+}
+
+// policy are the thresholds of the flags.
+func (s *policyFlags) policy() decision.Policy {
 	p := decision.Policy{Name: "custom", Challenge: s.Challenge, Review: s.Review, Decline: s.Decline}
 	if d := decision.DefaultPolicy(); p.Challenge == d.Challenge && p.Review == d.Review && p.Decline == d.Decline {
 		return d
@@ -76,13 +96,24 @@ func (s *Settings) Validate() error {
 	if keys == data || strings.HasPrefix(keys, data+string(filepath.Separator)) {
 		faults = append(faults, errors.New("--keys-dir must not be inside --data-dir: a copy of the data would hold the keys to it"))
 	}
-	for name, v := range map[string]int{"--partitions": s.Partitions, "--batch-size": s.BatchSize, "--sync-in-flight": s.SyncInFlight, "--async-in-flight": s.AsyncInFlight, "--key-burst": s.KeyBurst} {
+	for name, v := range map[string]int{"--partitions": s.Partitions, "--batch-size": s.BatchSize, "--sync-in-flight": s.SyncInFlight, "--async-in-flight": s.AsyncInFlight, "--batch-in-flight": s.BatchInFlight, "--key-burst": s.KeyBurst} {
 		if v < 1 {
 			faults = append(faults, fmt.Errorf("%s must be at least 1", name))
 		}
 	}
 	if s.Partitions > 256 {
 		faults = append(faults, errors.New("--partitions must be at most 256"))
+	}
+	for name, v := range map[string]time.Duration{"--drain-time": s.DrainTime, "--retention": s.Retention} {
+		if v <= 0 {
+			faults = append(faults, fmt.Errorf("%s must be above 0", name))
+		}
+	}
+	if s.StreamRoom < 64<<20 {
+		faults = append(faults, errors.New("--stream-room must be at least 64 MiB (67108864)"))
+	}
+	if s.MemoryLimit < 0 {
+		faults = append(faults, errors.New("--memory-limit must not be negative"))
 	}
 	if s.KeyRate <= 0 {
 		faults = append(faults, errors.New("--key-rate must be above 0"))

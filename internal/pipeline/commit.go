@@ -108,6 +108,8 @@ func (w *Worker) fate(ctx context.Context, next Checkpoint, b work, fenced error
 	receipts := make([]Receipt, len(ids))
 	for i, id := range ids {
 		receipts[i] = known[id]
+		ours, stored := &b.entries[i].Decision, &receipts[i].Decision
+		receipts[i].Stored = stored.DecidedAt.Equal(ours.DecidedAt) && stored.Took == ours.Took && stored.Path == ours.Path
 	}
 	return receipts, nil
 }

@@ -56,8 +56,13 @@ func (c *Config) replayOne(ctx context.Context, l *DeadLetter) (Replayed, error)
 		}
 	} else {
 		d, err := c.decide(ctx, &t, decision.Async)
+		if ctx.Err() != nil {
+			return r, ctx.Err()
+		}
 		if err != nil {
-			return r, err
+			c.retract(ctx, &t)
+			r.Reason, r.Detail = Undecidable, err.Error()
+			return r, nil
 		}
 		// The record goes along: should the id be taken by the time of the commit, it is put aside again.
 		origin := &stream.Record{Partition: l.Partition, Position: l.Position, Key: l.Key, Data: l.Data}
@@ -68,6 +73,7 @@ func (c *Config) replayOne(ctx context.Context, l *DeadLetter) (Replayed, error)
 	case err != nil && (retryable(err) || ctx.Err() != nil):
 		return r, err
 	case err != nil:
+		c.retract(ctx, &t)
 		r.Reason, r.Detail = Unstorable, err.Error()
 		return r, nil
 	}

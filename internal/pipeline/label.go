@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/decision"
@@ -17,6 +18,8 @@ type Labeler struct {
 	Windows Windows
 	Now     func() time.Time
 	Log     *slog.Logger
+	// telling keeps the windows' order of labels that of the store.
+	telling sync.Mutex
 	// Labeled is told of every label that was stored; nil tells nobody. It must not block.
 	Labeled func(review.Label, Labelled)
 }
@@ -28,6 +31,8 @@ func (l *Labeler) Label(ctx context.Context, labels []review.Label) ([]bool, err
 	for i := range labels {
 		labels[i].RecordedAt = now
 	}
+	l.telling.Lock()
+	defer l.telling.Unlock()
 	about, err := l.Store.Label(ctx, labels)
 	if err != nil {
 		return nil, fmt.Errorf("store labels: %w", err)

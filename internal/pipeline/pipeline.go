@@ -26,6 +26,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -80,8 +81,15 @@ func (c *Config) crash(point string) {
 	}
 }
 
-// Decide judges t and makes the record of it, without storing anything.
-func (c *Config) decide(ctx context.Context, t *payment.Transaction, path decision.Path) (decision.Decision, error) {
+// decide judges t and makes the record of it, without storing anything. It contains a panic of the engine: one
+// transaction must not stop the others.
+func (c *Config) decide(ctx context.Context, t *payment.Transaction, path decision.Path) (d decision.Decision, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			// The panic's value may quote the transaction; its type says enough to find the place.
+			err = fmt.Errorf("decide: panic of type %T", p)
+		}
+	}()
 	result, err := c.Engine.Score(ctx, t, func(r *score.Result) bool { return c.Policy.Asks(r) == decision.Decline })
 	if err != nil {
 		return decision.Decision{}, err
@@ -105,6 +113,9 @@ func (c *Config) versions() decision.Versions {
 func (c *Config) settled(ctx context.Context, entries []Entry, receipts []Receipt) {
 	for i, r := range receipts {
 		t := &entries[i].Transaction
+		if r.Conflict(t) && entries[i].Origin != nil {
+			c.Metrics.DeadLettered(string(IDConflict))
+		}
 		if r.Stored {
 			c.Metrics.Decided(entries[i].Decision.Outcome.String(), entries[i].Decision.Path.String(), entries[i].Decision.Took)
 			if c.Decided != nil {
@@ -127,9 +138,16 @@ func (c *Config) settled(ctx context.Context, entries []Entry, receipts []Receip
 	}
 }
 
+// retract takes back what the windows counted for t.
+func (c *Config) retract(ctx context.Context, t *payment.Transaction) {
+	if err := c.Windows.Retract(ctx, []velocity.Event{eventOf(t)}); err != nil {
+		c.Log.WarnContext(ctx, "windows not retracted; a restart rebuilds them", slog.Any("error", err))
+	}
+}
+
 // retryable reports whether the same call may succeed later.
 func retryable(err error) bool {
-	return errors.Is(err, ErrUnavailable)
+	return errors.Is(err, ErrUnavailable) || errors.Is(err, stream.ErrUnavailable)
 }
 
 // pause grows from 10 ms to 5 s with the number of tries.

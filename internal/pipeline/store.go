@@ -29,7 +29,8 @@ type Store interface {
 	// is about (nil: no such transaction, nothing was stored for it). The same label again changes nothing.
 	Label(ctx context.Context, labels []review.Label) ([]*Labelled, error)
 	// Replay calls fn for every stored transaction that occurred at since or later, in the order of commits, with its
-	// outcome and label, until fn returns an error. It does not block commits.
+	// outcome and label, until fn returns an error. It passes over those of erased customers, which have no windows. It
+	// does not block commits.
 	Replay(ctx context.Context, since time.Time, fn func(Labelled) error) error
 }
 

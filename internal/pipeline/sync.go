@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"time"
 
 	"github.com/fastshop/pipeline/internal/decision"
 	"github.com/fastshop/pipeline/internal/payment"
-	"github.com/fastshop/pipeline/internal/velocity"
 )
 
 // Decider judges transactions for a caller who waits. It is safe for concurrent use.
@@ -44,28 +43,32 @@ func (d *Decider) Decide(ctx context.Context, t payment.Transaction) (decision.D
 	}
 	d.crash("sync.decided")
 	entries := []Entry{{Transaction: t, Decision: decided}}
+	began := d.Now()
 	receipts, err := d.Store.Commit(ctx, Batch{Chain: SyncChain, Entries: entries})
 	if err != nil {
-		if !retryable(err) && ctx.Err() == nil {
-			d.undo(ctx, &t)
-		}
+		d.undo(&t)
 		return decision.Decision{}, fmt.Errorf("commit decision: %w", err)
 	}
+	d.Metrics.Committed(1, d.Now().Sub(began))
 	d.crash("sync.committed")
 	d.settled(ctx, entries, receipts)
 	return verdict(receipts[0], &t)
 }
 
-// undo takes t out of the windows: the store has refused it for good.
-func (d *Decider) undo(ctx context.Context, t *payment.Transaction) {
-	if err := d.Windows.Retract(ctx, []velocity.Event{eventOf(t)}); err != nil {
-		d.Log.WarnContext(ctx, "windows not retracted; a restart rebuilds them", slog.Any("error", err))
+// undo takes t out of the windows after a commit that failed, unless it was stored all the same. A shop that gives up
+// and comes back with another id must not find its customer's windows full of payments that never were.
+func (d *Decider) undo(t *payment.Transaction) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	known, err := d.Store.Known(ctx, []string{t.ID})
+	if _, stored := known[t.ID]; err == nil && !stored {
+		d.retract(ctx, t)
 	}
 }
 
 func verdict(r Receipt, t *payment.Transaction) (decision.Decision, error) {
 	switch {
-	case r.Erased:
+	case r.Erased && !r.Stored:
 		return decision.Decision{}, ErrErased
 	case r.Conflict(t):
 		return decision.Decision{}, ErrConflict

@@ -9,7 +9,6 @@ import (
 	"github.com/fastshop/pipeline/internal/decision"
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/stream"
-	"github.com/fastshop/pipeline/internal/velocity"
 )
 
 // WorkerConfig is what a worker needs beside the common parts.
@@ -103,6 +102,10 @@ func (w *Worker) start(ctx context.Context) error {
 	}
 }
 
+// patience is how often reading is tried again after an error that nobody calls passing. What then still fails is
+// damaged, and a worker that says so and stops is better than one that pretends to work.
+const patience = 5
+
 // readAll reads and decides until ctx ends or the stream cannot be read any more.
 func (w *Worker) readAll(ctx context.Context, out chan<- work) error {
 	for try := 0; ; {
@@ -125,7 +128,10 @@ func (w *Worker) readAll(ctx context.Context, out chan<- work) error {
 			try = 0
 		case errors.Is(err, stream.ErrPosition), errors.Is(err, stream.ErrTrimmed), errors.Is(err, stream.ErrClosed):
 			return err
+		case !retryable(err) && try >= patience:
+			return fmt.Errorf("read partition %s: %w", w.Partition, err)
 		default:
+			w.Metrics.Retried("read")
 			w.Log.WarnContext(ctx, "reading stalled, trying again", slog.String("partition", string(w.Partition)), slog.Any("error", err))
 			if err := pause(ctx, try); err != nil {
 				return err
@@ -174,7 +180,7 @@ func (w *Worker) decideAll(ctx context.Context, records []stream.Record) (work, 
 			}
 			continue
 		}
-		d, err := w.decideOne(ctx, t)
+		d, err := w.decide(ctx, t, decision.Async)
 		if ctx.Err() != nil {
 			return work{}, ctx.Err()
 		}
@@ -187,23 +193,6 @@ func (w *Worker) decideAll(ctx context.Context, records []stream.Record) (work, 
 		b.ordinal = append(b.ordinal, ordinals[i])
 	}
 	return b, nil
-}
-
-// decideOne contains a panic of the engine: one record must not stop a partition.
-func (w *Worker) decideOne(ctx context.Context, t *payment.Transaction) (d decision.Decision, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			// The panic's value may quote the record; its type says enough to find the place.
-			err = fmt.Errorf("decide: panic of type %T", p)
-		}
-	}()
-	return w.decide(ctx, t, decision.Async)
-}
-
-func (w *Worker) retract(ctx context.Context, t *payment.Transaction) {
-	if err := w.Windows.Retract(ctx, []velocity.Event{eventOf(t)}); err != nil {
-		w.Log.WarnContext(ctx, "windows not retracted; a restart rebuilds them", slog.Any("error", err))
-	}
 }
 
 func (w *Worker) letter(r *stream.Record, reason DeadLetterReason, cause error) DeadLetter {

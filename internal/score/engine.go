@@ -150,19 +150,28 @@ func (e *Engine) Plan() (version string, names []string) { return e.planVersion,
 // Score judges t as of its own time and lets the windows count it. asksDecline tells from the result whether our own
 // outcome will be decline, which the windows count too, so that the next transaction sees it.
 //
-// The only errors are those of ctx: trouble with windows, rules or model is on the result.
+// A transaction of a customer who was erased meanwhile is judged without windows, and they do not count it.
+//
+// The errors are those of ctx, and one for a transaction that no window can hold (velocity.ErrEvent). Trouble with
+// windows, rules or model is on the result.
 func (e *Engine) Score(ctx context.Context, t *payment.Transaction, asksDecline func(*Result) bool) (Result, error) {
 	start := e.Now()
 	s := e.scratch.Get().(*scratch)
 	defer e.scratch.Put(s)
 	s.events[0] = event(t)
 	var r Result
-	readings, err := e.Windows.Observe(ctx, s.events[:])
+	var readings []velocity.Reading
+	err := errErased
+	if t.SealState != payment.SealErased {
+		readings, err = e.Windows.Observe(ctx, s.events[:])
+	}
 	switch {
 	case err == nil:
 		r.Values, r.Saturated, r.Late = readings[0].Values, readings[0].Saturated, readings[0].Late
 	case ctx.Err() != nil:
 		return Result{}, fmt.Errorf("observe windows: %w", ctx.Err())
+	case errors.Is(err, velocity.ErrEvent):
+		return Result{}, fmt.Errorf("observe windows: %w", err)
 	default:
 		r.Degraded = true
 		r.Values = missing(len(e.planNames))
@@ -180,6 +189,9 @@ func (e *Engine) Score(ctx context.Context, t *payment.Transaction, asksDecline 
 	r.Took = e.Now().Sub(start)
 	return r, nil
 }
+
+// errErased stands for windows that are not asked.
+var errErased = errors.New("customer erased")
 
 func missing(n int) []float64 {
 	values := make([]float64, n)

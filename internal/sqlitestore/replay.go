@@ -15,7 +15,7 @@ const (
 	selectLast  = "SELECT coalesce(max(seq), 0) FROM transactions"
 	// selectPage reads the columns of labelled, in the order of commits.
 	selectPage = `SELECT seq, outcome, flags, payload FROM transactions
-		WHERE seq > ? AND seq <= ? AND occurred_at >= ? ORDER BY seq LIMIT ?`
+		WHERE seq > ? AND seq <= ? AND occurred_at >= ? AND flags & 2 = 0 ORDER BY seq LIMIT ?` // 2 is flagErased
 )
 
 // replayPage is how many rows are read at a time, so that a long replay never keeps the write-ahead log from being

@@ -98,7 +98,7 @@ func (s *Store) transact(group []*write) error {
 	if err := t.conn.Commit(); sqlitefile.NoRoom(err) {
 		return s.undo(t, err) // the log could not grow, so it has no commit
 	} else if err != nil {
-		s.broken = fmt.Errorf("%w: %w: %w", pipeline.ErrUnavailable, errBroken, err)
+		s.breakDown(fmt.Errorf("%w: %w: %w", pipeline.ErrUnavailable, errBroken, err))
 		return s.broken
 	}
 	s.options.Crash("store.commit.after")
@@ -112,7 +112,7 @@ func (s *Store) transact(group []*write) error {
 // undo rolls back after err.
 func (s *Store) undo(t *tx, err error) error {
 	if rollback := t.conn.Rollback(); rollback != nil {
-		s.broken = fmt.Errorf("%w: %w: %w", pipeline.ErrUnavailable, errBroken, rollback)
+		s.breakDown(fmt.Errorf("%w: %w: %w", pipeline.ErrUnavailable, errBroken, rollback))
 		return errors.Join(s.broken, err)
 	}
 	return s.failed(err)
@@ -121,10 +121,44 @@ func (s *Store) undo(t *tx, err error) error {
 // failed sorts SQLite's errors: those of the disk are unavailable, and some of them end writing.
 func (s *Store) failed(err error) error {
 	if sqlitefile.Broken(err) {
-		s.broken = fmt.Errorf("%w: %w: %w", pipeline.ErrUnavailable, errBroken, err)
+		s.breakDown(fmt.Errorf("%w: %w: %w", pipeline.ErrUnavailable, errBroken, err))
 		return s.broken
 	}
 	return unavailable(err)
+}
+
+// breakDown stops writing for good: until the file is opened again nobody knows what it holds.
+func (s *Store) breakDown(err error) {
+	s.broken = err
+	s.fault.Store(&err)
+}
+
+// minFree is how much of the disk must be free for the store to be ready, in bytes: a commit of the largest group and
+// the log that it is moved out of.
+const minFree = 64 << 20
+
+// Fault returns why writing broke down for good, or nil. Only opening the file again helps.
+func (s *Store) Fault() error {
+	if fault := s.fault.Load(); fault != nil {
+		return *fault
+	}
+	return nil
+}
+
+// Ready returns why commits would fail now, or nil: writing broke down and waits for a restart, or the disk is nearly
+// full.
+func (s *Store) Ready(context.Context) error {
+	if fault := s.Fault(); fault != nil {
+		return fault
+	}
+	free, err := sqlitefile.Free(s.dir)
+	if err != nil {
+		return fmt.Errorf("%w: %w", pipeline.ErrUnavailable, err)
+	}
+	if free < minFree {
+		return fmt.Errorf("%w: disk has %d bytes left, %d must be free", pipeline.ErrUnavailable, free, minFree)
+	}
+	return nil
 }
 
 // unavailable wraps the errors that may go away by themselves.

@@ -47,6 +47,8 @@ var (
 	ErrPosition = errors.New("stream: position is not of this log")
 	// ErrTrimmed is returned when records after the position have already been removed.
 	ErrTrimmed = errors.New("stream: records after the position were trimmed")
+	// ErrUnavailable is wrapped by errors that have nothing to do with the call and end with an outage or a restart.
+	ErrUnavailable = errors.New("stream unavailable")
 	// ErrClosed is returned by calls on a closed log.
 	ErrClosed = errors.New("stream: closed")
 )

@@ -64,8 +64,8 @@ func (m *Metrics) DeadLettered(reason string) {
 	}
 }
 
-// Labelled counts a stored label.
-func (m *Metrics) Labelled(verdict, source string) {
+// Labeled counts a stored label.
+func (m *Metrics) Labeled(verdict, source string) {
 	if m != nil {
 		m.labels.WithLabelValues(m.names.name("verdict", verdict), m.names.name("source", source)).Inc()
 	}
@@ -90,7 +90,7 @@ func (m *Metrics) Committed(records int, took time.Duration) {
 	m.commit.Observe(took.Seconds())
 }
 
-// Retried counts a batch that is tried again, by what failed ("read", "decide", "store").
+// Retried counts a batch that is tried again, by what failed ("read", "store").
 func (m *Metrics) Retried(class string) {
 	if m != nil {
 		m.retries.WithLabelValues(m.names.name("class", class)).Inc()
@@ -107,14 +107,11 @@ func (m *Metrics) Windows(bytes, entities, events int64) {
 	m.windowEvents.Set(float64(events))
 }
 
-// VaultCache counts a look-up of a customer's key in the cache.
-func (m *Metrics) VaultCache(hit bool) {
+// Stream sets how many bytes the stream holds and how many it may hold.
+func (m *Metrics) Stream(held, room int64) {
 	if m == nil {
 		return
 	}
-	result := "miss"
-	if hit {
-		result = "hit"
-	}
-	m.vaultCache.WithLabelValues(result).Inc()
+	m.streamBytes.WithLabelValues("held").Set(float64(held))
+	m.streamBytes.WithLabelValues("room").Set(float64(room))
 }

@@ -42,10 +42,11 @@ type Metrics struct {
 	commit     prometheus.Histogram
 	retries    *prometheus.CounterVec
 
+	streamBytes *prometheus.GaugeVec
+
 	windowBytes    prometheus.Gauge
 	windowEntities prometheus.Gauge
 	windowEvents   prometheus.Gauge
-	vaultCache     *prometheus.CounterVec
 }
 
 // Buckets of the histograms. Requests and commits share theirs, so that the two can be laid over each other.
@@ -77,13 +78,13 @@ func NewMetrics() *Metrics {
 	m.lagRecords = m.gauges("stream_lag_records", "Records appended but not yet committed.", "partition")
 	m.lagSeconds = m.gauges("stream_lag_seconds", "Age of the oldest record not yet committed; 0 if there is none.", "partition")
 	m.batchSize = m.histogram("batch_records", "Records in a batch of the pipeline.", batchRecords)
-	m.commit = m.histogram("commit_seconds", "Time of one commit of the store.", requestSeconds)
+	m.commit = m.histogram("commit_seconds", "Time that a batch or a verdict waited for its commit.", requestSeconds)
 	m.retries = m.counters("retries_total", "Batches tried again, by what failed.", "class")
+	m.streamBytes = m.gauges("stream_bytes", "Bytes that the stream holds, and may hold.", "of")
 
 	m.windowBytes = m.gauge("windows_bytes", "Memory of the velocity windows.")
 	m.windowEntities = m.gauge("windows_entities", "Entities with velocity windows.")
 	m.windowEvents = m.gauge("windows_events", "Events in the velocity windows.")
-	m.vaultCache = m.counters("vault_cache_total", "Look-ups of customer keys in the cache.", "result")
 	return m
 }
 

@@ -32,13 +32,12 @@ func exercise(m *Metrics) {
 	m.Decided("approve", "sync", 12*time.Microsecond)
 	m.RuleFailed("card_testing")
 	m.DeadLettered("id_conflict")
-	m.Labelled("fraud", "chargeback")
+	m.Labeled("fraud", "chargeback")
 	m.Lag(3, 120, 2*time.Second)
 	m.Committed(500, 4*time.Millisecond)
 	m.Retried("store")
 	m.Windows(1<<20, 100, 2000)
-	m.VaultCache(true)
-	m.VaultCache(false)
+	m.Stream(3, 4)
 }
 
 func TestMetricsAreServed(t *testing.T) {
@@ -66,8 +65,8 @@ func TestMetricsAreServed(t *testing.T) {
 		`fastshop_windows_bytes 1.048576e+06`,
 		`fastshop_windows_entities 100`,
 		`fastshop_windows_events 2000`,
-		`fastshop_vault_cache_total{result="hit"} 1`,
-		`fastshop_vault_cache_total{result="miss"} 1`,
+		`fastshop_stream_bytes{of="held"} 3`,
+		`fastshop_stream_bytes{of="room"} 4`,
 		"go_goroutines",
 	} {
 		if !strings.Contains(body, want) {
@@ -89,8 +88,8 @@ func TestNilMetricsCountNothing(t *testing.T) {
 func TestEveryMethodIsExercised(t *testing.T) {
 	want := map[string]bool{
 		"Handler": true, "Requested": true, "InFlight": true, "RateLimited": true, "Overloaded": true, "Refused": true,
-		"Panicked": true, "Decided": true, "RuleFailed": true, "DeadLettered": true, "Labelled": true, "Lag": true,
-		"Committed": true, "Retried": true, "Windows": true, "VaultCache": true,
+		"Panicked": true, "Decided": true, "RuleFailed": true, "DeadLettered": true, "Labeled": true, "Lag": true,
+		"Committed": true, "Retried": true, "Windows": true, "Stream": true,
 	}
 	typ := reflect.TypeFor[*Metrics]()
 	for i := range typ.NumMethod() {

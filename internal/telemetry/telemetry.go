@@ -20,7 +20,7 @@
 //
 // # Limits
 //
-// An encoded value (base64, percent signs, digits outside ASCII) is not recognised;
+// An encoded value (base64, percent signs, digits outside ASCII) is not recognized;
 // neither is a name under a listed key. The rule that personal data never enters an
 // error stays with whoever makes the error.
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -66,9 +67,21 @@ func makeRing(ctx context.Context, c *Config, id SecretID, bound WrapContext) ([
 	return c.Secrets.Keep(ctx, id, wrapped)
 }
 
+// ringName is the HKDF info with which the handle key gives the ring its name.
+const ringName = "fastshop/vault/v1/id"
+
+// ID names the ring of token keys without telling anything of it: 16 hexadecimal digits. Two vaults with the same ID make
+// the same tokens; data that were tokenized under another ID cannot be joined with what this vault makes.
+func (v *Vault) ID() string { return v.tokens.name }
+
 func newTokenKeys(keys []byte) (*tokenKeys, error) {
 	key := func(i int) []byte { return keys[i*32 : (i+1)*32] }
 	k := &tokenKeys{customer: newMAC(key(0)), handle: newMAC(key(1)), payload: newMAC(key(2))}
+	name, err := hkdf.Expand(sha256.New, key(1), ringName, 8)
+	if err != nil {
+		return nil, fmt.Errorf("derive name: %w", err)
+	}
+	k.name = hex.EncodeToString(name)
 	for i, use := range []*kindKeys{&k.scoring, &k.listing, &k.lookedUp} {
 		for kind := KindCustomer; kind < kindCount; kind++ {
 			derived, err := hkdf.Expand(sha256.New, key(3+i), "fastshop/vault/v1/token/"+kind.String(), 32)

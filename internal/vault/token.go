@@ -42,6 +42,7 @@ const tokenVersion = 1
 
 // tokenKeys are the keys that never leave a process and never change.
 type tokenKeys struct {
+	name                       string // see Vault.ID
 	customer, handle, payload  *mac
 	scoring, listing, lookedUp kindKeys
 }

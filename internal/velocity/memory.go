@@ -72,15 +72,29 @@ func (m *Memory) readAll(ctx context.Context, events []Event, into []Reading, co
 	}
 	readings := m.readings(into, len(events))
 	for i := range events {
-		m.mu.Lock()
-		s := m.locate(&events[i])
-		m.read(&s, &readings[i])
-		if count && s.known == 0 {
-			m.count(&s, 0, 0)
-		}
-		m.mu.Unlock()
+		m.readOne(&events[i], &readings[i], count)
 	}
 	return readings, nil
+}
+
+// readOne holds the lock for one event, so that a large batch holds up nobody; a panic lets it go.
+func (m *Memory) readOne(e *Event, out *Reading, count bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.locate(e)
+	m.read(&s, out)
+	if count && s.known == 0 {
+		m.count(&s, 0, 0)
+	}
+}
+
+// change hands do the record of an id, if it is remembered, under the lock.
+func (m *Memory) change(id string, do func(ref uint32)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if ref := m.find(maphash.String(m.seed, id)); ref != 0 {
+		do(ref)
+	}
 }
 
 // readings returns n empty readings with room for their values.
@@ -218,12 +232,10 @@ func (m *Memory) Settle(ctx context.Context, settlements []Settlement) error {
 	}
 	for i := range settlements {
 		s := &settlements[i]
-		m.mu.Lock()
-		if ref := m.find(maphash.String(m.seed, s.ID)); ref != 0 {
+		m.change(s.ID, func(ref uint32) {
 			r := m.arena.records.at(ref)
 			m.retag(ref, r.flags&^(flagDeclined|flagAnomalous)|settled(s.Declined, s.Anomalous), r.knownAt)
-		}
-		m.mu.Unlock()
+		})
 	}
 	return nil
 }
@@ -235,12 +247,10 @@ func (m *Memory) Label(ctx context.Context, labels []Label) error {
 	}
 	for i := range labels {
 		l := &labels[i]
-		m.mu.Lock()
-		if ref := m.find(maphash.String(m.seed, l.ID)); ref != 0 {
+		m.change(l.ID, func(ref uint32) {
 			r := m.arena.records.at(ref)
 			m.retag(ref, r.flags&(flagDeclined|flagAnomalous)|labelled(l), clampSecond(l.KnownAt))
-		}
-		m.mu.Unlock()
+		})
 	}
 	return nil
 }
@@ -283,11 +293,7 @@ func (m *Memory) Retract(ctx context.Context, events []Event) error {
 		return err
 	}
 	for i := range events {
-		m.mu.Lock()
-		if ref := m.find(maphash.String(m.seed, events[i].ID)); ref != 0 {
-			m.retract(ref)
-		}
-		m.mu.Unlock()
+		m.change(events[i].ID, m.retract)
 	}
 	return nil
 }

@@ -118,3 +118,10 @@ CREATE TABLE totals (
     erased       INTEGER NOT NULL
 ) STRICT;
 INSERT INTO totals VALUES (0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+
+-- What this file belongs to: written once, compared at every start.
+CREATE TABLE bindings (
+    name  TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -75,15 +75,50 @@ func (l *Log) write(calls []*appendCall) {
 	}
 }
 
+// breakDown stops appending for good: until the file is opened again nobody knows what it holds.
+func (l *Log) breakDown(err error) {
+	l.broken = err
+	l.fault.Store(&err)
+}
+
+// room returns why nothing may be appended now because of the disk, or nil.
+func (l *Log) room() error {
+	free, err := sqlitefile.Free(filepath.Dir(l.path))
+	if err != nil {
+		return fmt.Errorf("%w: %w", stream.ErrUnavailable, err)
+	}
+	if free < l.options.MinFree {
+		return fmt.Errorf("disk has %d bytes left, %d must stay free: %w", free, l.options.MinFree, stream.ErrFull)
+	}
+	return nil
+}
+
+// Fault returns why appending broke down for good, or nil. Only opening the file again helps.
+func (l *Log) Fault() error {
+	if fault := l.fault.Load(); fault != nil {
+		return *fault
+	}
+	return nil
+}
+
+// Ready returns why appends would fail now, or nil: appending broke down and waits for a restart, or there is no room.
+func (l *Log) Ready(context.Context) error {
+	if fault := l.Fault(); fault != nil {
+		return fault
+	}
+	if held, room := l.Bytes(); held >= room {
+		return fmt.Errorf("stream holds %d of %d bytes: %w", held, room, stream.ErrFull)
+	}
+	return l.room()
+}
+
 // admit refuses the calls for which there is no room.
 func (l *Log) admit(calls []*appendCall) []*appendCall {
 	var refusal error
 	if l.broken != nil {
 		refusal = l.broken
-	} else if free, err := sqlitefile.Free(filepath.Dir(l.path)); err != nil {
-		refusal = err
-	} else if free < l.options.MinFree {
-		refusal = fmt.Errorf("disk has %d bytes left, %d must stay free: %w", free, l.options.MinFree, stream.ErrFull)
+	} else {
+		refusal = l.room()
 	}
 	held, room := l.Bytes()
 	admitted := calls[:0]
@@ -158,7 +193,7 @@ func (l *Log) commit(w *sqlitefile.Conn) error {
 	case sqlitefile.NoRoom(err):
 		return l.failed("commit", errors.Join(err, w.Rollback()))
 	}
-	l.broken = fmt.Errorf("%w: %w", ErrBroken, err)
+	l.breakDown(fmt.Errorf("%w: %w", ErrBroken, err))
 	return l.broken
 }
 
@@ -168,7 +203,7 @@ func (l *Log) failed(doing string, err error) error {
 	case sqlitefile.NoRoom(err):
 		return fmt.Errorf("%s: %w: %w", doing, stream.ErrFull, err)
 	case sqlitefile.Broken(err):
-		l.broken = fmt.Errorf("%w: %w", ErrBroken, err)
+		l.breakDown(fmt.Errorf("%w: %w", ErrBroken, err))
 		return l.broken
 	}
 	return fmt.Errorf("%s: %w", doing, err)

@@ -31,6 +31,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/sqlitefile"
@@ -41,7 +42,7 @@ import (
 var migrations embed.FS
 
 // ErrBroken is wrapped by appends after an I/O error left the fate of a commit unknown: open the log again.
-var ErrBroken = errors.New("sqlitestream: stopped after an I/O error")
+var ErrBroken = fmt.Errorf("%w: stopped after an I/O error", stream.ErrUnavailable)
 
 // ErrPartitions is wrapped by an Open that asks for another number of partitions than the log has.
 var ErrPartitions = errors.New("sqlitestream: the number of partitions is fixed when the log is made")
@@ -92,8 +93,9 @@ type Log struct {
 	closed  chan struct{}
 	close   sync.Once
 
-	writing sync.Mutex // held while the writing connection is in use; taken before state
-	broken  error      // guarded by writing
+	writing sync.Mutex            // held while the writing connection is in use; taken before state
+	broken  error                 // guarded by writing
+	fault   atomic.Pointer[error] // what Ready sees of broken
 
 	state      sync.Mutex
 	partitions []partition // guarded by state, but for its length

@@ -181,7 +181,7 @@ func acquire(path string) (*os.File, error) {
 func source(path string) string {
 	pragmas := url.Values{"_txlock": {"immediate"}, "_pragma": {
 		"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(ON)", "temp_store(MEMORY)",
-		"trusted_schema(OFF)", "cache_size(-8192)",
+		"trusted_schema(OFF)", "cache_size(-3072)",
 	}}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: pragmas.Encode()}).String()
 }
