@@ -11,7 +11,7 @@ import (
 )
 
 func TestRoundTrip(t *testing.T) {
-	s := newShop(t, Config{Seed: 1, Customers: 200, Count: 500, FraudShare: 0.1})
+	s := newShop(t, Config{Seed: 1, Customers: 200, Count: 150, FraudShare: 0.1})
 	var b bytes.Buffer
 	var want []Item
 	for {

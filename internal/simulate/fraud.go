@@ -1,6 +1,9 @@
 package simulate
 
-import "container/heap"
+import (
+	"container/heap"
+	"math"
+)
 
 // scenario is how an attempt came about.
 type scenario uint8
@@ -46,27 +49,40 @@ func (h *planHeap) Pop() any {
 }
 
 // crime keeps the share of fraud: every ordinary purchase adds to a debt, and when
-// the debt covers a whole episode, the scenario that lags furthest behind its target starts one.
+// the debt covers half of an episode, the scenario that lags furthest behind its target starts one,
+// so that frauds are neither late nor early on the whole. In a world with a given number of
+// transactions the debts add up to the given number of frauds.
 type crime struct {
 	debt    float64
 	odds    float64 // frauds per ordinary purchase
+	all     float64 // frauds in all, as expected; infinite in an endless world
 	planned [scenarioCount]float64
 	total   float64
 	order   uint64
 	next    scenario
 	size    int
+	episode []attempt // under way to the plans
 }
 
 func (c *crime) open(s *Shop) {
 	c.odds = s.cfg.FraudShare / (1 - s.cfg.FraudShare)
+	c.all = math.Inf(1)
+	switch {
+	case s.left > 0:
+		c.all = float64(s.cfg.frauds())
+		c.odds = c.all / float64(s.left)
+	case s.last != 0:
+		c.all = s.days * s.cfg.PerDay * c.odds
+	}
 	c.choose(s)
 }
 
-// choose decides on the next episode and its size.
+// choose decides on the next episode and its size: in a small world episodes are small, so that all kinds come about.
 func (c *crime) choose(s *Shop) {
 	best := -1.0
+	foresight := min(60, c.all/2)
 	for kind := cardTesting; kind < scenarioCount; kind++ {
-		lag := target[kind]*(c.total+60) - c.planned[kind] + s.rnd.Float64()
+		lag := target[kind]*(c.total+foresight) - c.planned[kind] + s.rnd.Float64()
 		if lag > best {
 			best, c.next = lag, kind
 		}
@@ -83,12 +99,15 @@ func (c *crime) choose(s *Shop) {
 	case compromisedTerminal:
 		c.size = 8 + s.rnd.IntN(25)
 	}
+	c.size = int(min(float64(c.size), max(6, c.all/6)))
+	if s.left >= 0 {
+		c.size = min(c.size, int(c.all-c.total))
+	}
 }
 
-// owe counts one ordinary purchase and starts the episodes that are due.
+// owe counts one ordinary purchase and starts the episodes that are due. The last purchase of a world settles the debt.
 func (c *crime) owe(s *Shop) {
-	for c.debt += c.odds; c.debt >= float64(c.size); {
-		before := len(s.plans)
+	for c.debt += c.odds; c.size > 0 && (c.debt >= float64(c.size)/2 || s.left == 0); {
 		switch c.next {
 		case cardTesting:
 			s.testCards(c.size)
@@ -101,19 +120,36 @@ func (c *crime) owe(s *Shop) {
 		case compromisedTerminal:
 			s.compromise(c.size)
 		}
-		made := float64(len(s.plans) - before)
-		c.debt -= made
-		c.planned[c.next] += made
-		c.total += made
+		c.commit(s)
 		c.choose(s)
 	}
 }
 
-// plan hands an attempt to the future.
+// commit hands the episode to the future. One that would outlast the world is told faster, in the same order.
+func (c *crime) commit(s *Shop) {
+	end := int64(0)
+	for i := range c.episode {
+		end = max(end, c.episode[i].at)
+	}
+	for i := range c.episode {
+		a := c.episode[i]
+		if s.last != 0 && end > s.last {
+			a.at = s.clock + int64(float64(a.at-s.clock)/float64(end-s.clock+1)*float64(s.last-s.clock))
+		}
+		c.order++
+		heap.Push(&s.plans, plannedFraud{at: a.at, order: c.order, attempt: &a})
+	}
+	made := float64(len(c.episode))
+	c.episode = c.episode[:0]
+	c.debt -= made
+	c.planned[c.next] += made
+	c.total += made
+}
+
+// plan adds an attempt to the episode that is being planned.
 func (s *Shop) plan(kind scenario, a attempt) {
 	a.scenario = kind
-	s.crime.order++
-	heap.Push(&s.plans, plannedFraud{at: a.at, order: s.crime.order, attempt: &a})
+	s.crime.episode = append(s.crime.episode, a)
 }
 
 // soon is a moment from now on at which fraudsters of a kind set to work: within the

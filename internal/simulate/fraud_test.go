@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -14,7 +15,7 @@ type seen struct {
 func frauds(t *testing.T) (byScenario map[string][]seen, labels map[string]Label, total int) {
 	t.Helper()
 	byScenario, labels = map[string][]seen{}, map[string]Label{}
-	run(t, Config{Seed: 17, Customers: 6000, PerDay: 700, FraudShare: 0.08, End: firstDay.AddDate(0, 0, 90)}, func(i Item, w *wire) {
+	run(t, Config{Seed: 17, Customers: 2500, PerDay: 160, FraudShare: 0.2, End: firstDay.AddDate(0, 0, 90)}, func(i Item, w *wire) {
 		if w == nil {
 			if _, twice := labels[i.ID]; twice {
 				t.Fatalf("two labels for %s", i.ID)
@@ -31,10 +32,51 @@ func frauds(t *testing.T) (byScenario map[string][]seen, labels map[string]Label
 	return byScenario, labels, total
 }
 
+// A world with a number of transactions has just that many, and frauds at their share, from early on and of all kinds.
+func TestCountAndFraudsAreExact(t *testing.T) {
+	for _, cfg := range []Config{
+		{Seed: 1, Customers: 200, Count: 3000, FraudShare: 0.01, End: firstDay.AddDate(0, 0, 59)},
+		{Seed: 2, Customers: 2000, Count: 4000, FraudShare: 0.01, End: firstDay.AddDate(0, 0, 45)},
+		{Seed: 3, Customers: 50, Count: 2000, FraudShare: 0.05, End: firstDay.Add(5 * time.Hour)},
+		{Seed: 4, Customers: 100, Count: 2500, FraudShare: 0.02},
+		{Seed: 5, Customers: 3, Count: 4, FraudShare: 0.2, PerDay: 0.5},
+		{Seed: 6, Customers: 10, Count: 1, FraudShare: 0.2, End: firstDay.Add(time.Minute)},
+		{Seed: 7, Customers: 10, Count: 300, FraudShare: -1, End: firstDay.AddDate(0, 0, 9)},
+	} {
+		s := newShop(t, cfg)
+		n, frauds, early, kinds := 0, 0, 0, map[string]bool{}
+		last := firstDay
+		for item, ok := s.Next(); ok; item, ok = s.Next() {
+			if item.At.Before(last) || !cfg.End.IsZero() && item.At.After(cfg.End) {
+				t.Fatalf("seed %d: something happens at %s, after %s and until %s", cfg.Seed, item.At, last, cfg.End)
+			}
+			last = item.At
+			if item.Label != nil {
+				continue
+			}
+			n++
+			if item.Fraud {
+				frauds++
+				kinds[item.Scenario] = true
+				if n <= cfg.Count/3 {
+					early++
+				}
+			}
+		}
+		want := int(math.Round(float64(cfg.Count) * max(0, cfg.FraudShare)))
+		if n != cfg.Count || frauds != want {
+			t.Errorf("seed %d: %d transactions with %d frauds, want %d with %d", cfg.Seed, n, frauds, cfg.Count, want)
+		}
+		if want >= 30 && (early == 0 || len(kinds) < 5) {
+			t.Errorf("seed %d: %d frauds in the first third, kinds %v", cfg.Seed, early, kinds)
+		}
+	}
+}
+
 func TestFrauds(t *testing.T) {
 	by, labels, total := frauds(t)
 	bad := total - len(by[""])
-	within(t, "share of fraud", float64(bad)/float64(total), 0.08, 0.005)
+	within(t, "share of fraud", float64(bad)/float64(total), 0.2, 0.005)
 	for kind := cardTesting; kind < scenarioCount; kind++ {
 		within(t, "share of "+kind.String(), float64(len(by[kind.String()]))/float64(bad), target[kind], 0.04)
 	}

@@ -82,25 +82,58 @@ func (r *rhythm) factor(ms int64) float64 {
 	return hourShape[kind][local.Hour()] * r.norm[kind] * dayShape[weekday] * dateShape(local.Day())
 }
 
-// advance moves s.clock to the next genuine purchase: a Poisson process whose rate is
-// constant within an hour, so one unit exponential is spent hour by hour.
+// growth is how many customers there are for each one at Start; c.Growth is of those at Start, so it is linear.
+func (c *Config) growth(ms int64) float64 {
+	return 1 + c.Growth*float64(max(0, ms-c.Start.UnixMilli()))/float64(30*dayMS)
+}
+
+// density is what the hour that holds ms weighs in mean days at Start's rate, for a millisecond, and when that hour
+// ends: a pay-day counts more, the night less, and a day with more customers more.
+func (c *Config) density(r *rhythm, ms int64) (rate float64, end int64) {
+	hour := ms - floorMod(ms, hourMS)
+	return r.factor(hour) * c.growth(hour) / float64(dayMS), hour + hourMS
+}
+
+// walk goes from Start until the moment to, or until so many mean days have passed, and returns how many did, and when.
+func (c *Config) walk(to int64, days float64) (passed float64, at int64) {
+	r := newRhythm()
+	for at = c.Start.UnixMilli(); at < to; {
+		rate, end := c.density(&r, at)
+		end = min(end, to)
+		part := float64(end-at) * rate
+		if passed+part >= days {
+			return days, at + int64(math.Ceil((days-passed)/rate))
+		}
+		passed, at = passed+part, end
+	}
+	return passed, at
+}
+
+// advance moves s.clock to the next genuine purchase of a Poisson process whose rate is constant within an hour. When
+// the number of purchases until the last moment is given, the process is that under this condition: what is left of the
+// time, in mean days, is cut at the least of as many uniform draws as there are purchases left.
 func (s *Shop) advance() {
-	need := s.rnd.ExpFloat64()
+	need := s.rnd.ExpFloat64() / s.cfg.PerDay
+	if s.left > 0 {
+		need = -math.Expm1(-need*s.cfg.PerDay/float64(s.left)) * s.days
+		s.days -= need
+	}
 	for {
 		if s.clock >= s.hourEnd {
-			s.hourEnd = s.clock - floorMod(s.clock, hourMS) + hourMS
-			growth := float64(len(s.customers)) / float64(s.cfg.Customers)
-			s.rate = s.cfg.PerDay / float64(dayMS) * s.rhythm.factor(s.clock) * growth
+			s.rate, s.hourEnd = s.cfg.density(&s.rhythm, s.clock)
 		}
 		if ahead := need / s.rate; s.carry+ahead < float64(s.hourEnd-s.clock) {
 			// Fractions of a millisecond are carried over, else high rates would run slow.
 			whole, fraction := math.Modf(s.carry + ahead)
 			s.clock += int64(whole)
 			s.carry = fraction
-			return
+			break
 		}
 		need -= (float64(s.hourEnd-s.clock) - s.carry) * s.rate
 		s.clock, s.carry = s.hourEnd, 0
+	}
+	if s.left >= 0 {
+		s.clock = min(s.clock, s.last) // sums round
 	}
 }
 

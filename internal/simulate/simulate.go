@@ -27,6 +27,7 @@ import (
 	"container/heap"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -44,15 +45,16 @@ type Config struct {
 	// time leaves End zero and waits [Item.Wait] once the history has caught up.
 	Start, End time.Time
 
-	// Count bounds the transactions; 0 means no bound. Labels do not count. Labels still on
-	// their way after the last transaction follow, as far as they become known by End.
+	// Count is how many transactions there are, exactly; 0 means as many as come about. Labels do not count.
+	// Labels still on their way after the last transaction follow, as far as they become known by End.
 	Count int
 
 	// PerDay is the mean number of ordinary purchases a day at Start; it grows with the
-	// customers. Default: Count spread from Start to End when both are given, else 1.5 a customer.
+	// customers. Default 1.5 a customer. Count and End together say it already, and then it must be 0.
 	PerDay float64
 
-	// FraudShare of all transactions; default 0.008, at most 0.2. Negative means no fraud.
+	// FraudShare of all transactions; default 0.008, at most 0.2. Negative means no fraud. With a Count
+	// the frauds are that share of it, rounded; otherwise they are about as many.
 	FraudShare float64
 
 	// Growth is the share of new customers a month; default 0.04, at most 1. Negative means none.
@@ -78,15 +80,20 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("%w: a start between the years 2000 and 2200 is needed", ErrConfig)
 	case !c.End.IsZero() && !c.End.After(c.Start):
 		return c, fmt.Errorf("%w: the end must be after the start", ErrConfig)
+	case !c.End.IsZero() && c.End.Sub(c.Start) > longest:
+		return c, fmt.Errorf("%w: a world lasts at most 100 years", ErrConfig)
 	case c.Count < 0:
 		return c, fmt.Errorf("%w: count must not be negative", ErrConfig)
+	case c.Count > 0 && !c.End.IsZero() && c.PerDay != 0:
+		return c, fmt.Errorf("%w: count and end leave no choice of purchases a day", ErrConfig)
 	case !(c.FraudShare <= 0.2) || !(c.Growth <= 1):
 		return c, fmt.Errorf("%w: the fraud share is at most 0.2, growth at most 1", ErrConfig)
 	}
 	if c.PerDay == 0 {
 		c.PerDay = 1.5 * float64(c.Customers)
 		if c.Count > 0 && !c.End.IsZero() {
-			c.PerDay = float64(c.Count) * (1 - c.FraudShare) / c.meanDays()
+			days, _ := c.walk(c.End.UnixMilli(), math.Inf(1))
+			c.PerDay = float64(c.Count-c.frauds()) / days
 		}
 	}
 	if !(c.PerDay > 0 && c.PerDay <= 1e9) {
@@ -95,16 +102,11 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// meanDays is the span from Start to End in mean days at Start's rate: a pay-day counts more, and so does a day with more customers.
-func (c *Config) meanDays() float64 {
-	r := newRhythm()
-	days := 0.0
-	for ms, start := c.Start.UnixMilli(), c.Start.UnixMilli(); ms < c.End.UnixMilli(); ms += hourMS {
-		part := float64(min(hourMS, c.End.UnixMilli()-ms)) / float64(dayMS)
-		days += part * r.factor(ms) * (1 + c.Growth*float64(ms-start)/float64(30*dayMS))
-	}
-	return days
-}
+// longest is how long a world with an end may last.
+const longest = 100 * 366 * 24 * time.Hour
+
+// frauds is how many of Count are frauds.
+func (c *Config) frauds() int { return int(math.Round(float64(c.Count) * c.FraudShare)) }
 
 func orDefault[T int | float64](v, preset T) T {
 	if v == 0 {
@@ -142,11 +144,14 @@ type Shop struct {
 	serials   uint64 // cards and devices ever made
 
 	// The clock of ordinary purchases, Unix ms.
-	start, end int64 // end 0: none
-	clock      int64
-	carry      float64 // fraction of a millisecond
-	hourEnd    int64
-	rate       float64 // purchases a millisecond until hourEnd
+	end     int64 // nothing happens after it; 0: none
+	last    int64 // no attempt happens after it; 0: none
+	clock   int64
+	carry   float64 // fraction of a millisecond
+	hourEnd int64
+	rate    float64 // mean days a millisecond until hourEnd
+	days    float64 // mean days left until last
+	left    int     // ordinary purchases left; -1: no bound
 
 	pending *attempt // the next ordinary purchase; nil when it has to be drawn
 	plans   planHeap // frauds that are planned
@@ -166,13 +171,13 @@ func New(cfg Config) (*Shop, error) {
 		cfg: cfg, rnd: rand.New(rand.NewPCG(cfg.Seed, 0x464153_5453484f50)),
 		states: brazil(), firsts: firstNames(), lasts: surnames(), lines: categories(), ranges: bins(),
 		agents: userAgents(), isbps: banks(), rhythm: newRhythm(),
-		start: cfg.Start.UnixMilli(), clock: cfg.Start.UnixMilli(),
+		clock: cfg.Start.UnixMilli(),
 	}
-	if !cfg.End.IsZero() {
-		s.end = cfg.End.UnixMilli()
+	if err := s.bound(); err != nil {
+		return nil, err
 	}
 	// Another start makes other ids, so that two runs into one store do not collide.
-	s.prefix = string(appendLetters([]byte("fs-"), mix(cfg.Seed^mix(uint64(s.start))), 8)) + "-"
+	s.prefix = string(appendLetters([]byte("fs-"), mix(cfg.Seed^mix(uint64(s.clock))), 8)) + "-"
 	for _, n := range s.firsts {
 		s.firstSlugs = append(s.firstSlugs, asciiFold(n))
 	}
@@ -198,19 +203,41 @@ func New(cfg Config) (*Shop, error) {
 	return s, nil
 }
 
+// bound finds out when the world ends and how many ordinary purchases it has.
+func (s *Shop) bound() error {
+	c := &s.cfg
+	s.left = -1
+	if !c.End.IsZero() {
+		s.end = c.End.UnixMilli()
+		s.last = s.end
+		s.days, _ = c.walk(s.last, math.Inf(1))
+	}
+	if c.Count == 0 {
+		return nil
+	}
+	s.left = c.Count - c.frauds()
+	if c.End.IsZero() {
+		s.days = float64(s.left) / c.PerDay
+		limit := c.Start.Add(longest).UnixMilli()
+		if _, s.last = c.walk(limit, s.days); s.last >= limit {
+			return fmt.Errorf("%w: a world lasts at most 100 years", ErrConfig)
+		}
+	}
+	return nil
+}
+
 // Next yields what happens next, or false when the world has ended. Times never run backward.
 func (s *Shop) Next() (Item, bool) {
-	open := s.cfg.Count == 0 || s.count < uint64(s.cfg.Count)
-	if open && s.pending == nil {
+	if s.pending == nil && s.left != 0 {
 		s.draw()
 	}
 	const never = int64(1) << 62
 	purchase, plan, label := never, never, never
-	if open {
+	if s.pending != nil {
 		purchase = s.pending.at
-		if len(s.plans) > 0 {
-			plan = s.plans[0].at
-		}
+	}
+	if len(s.plans) > 0 {
+		plan = s.plans[0].at
 	}
 	if len(s.labels) > 0 {
 		label = s.labels[0].at
@@ -233,16 +260,19 @@ func (s *Shop) Next() (Item, bool) {
 // draw makes the next ordinary purchase and, when frauds are owed, plans some.
 func (s *Shop) draw() {
 	s.advance()
+	s.left = max(s.left-1, -1)
 	monthly := s.cfg.Growth * float64(s.cfg.Customers)
 	var c *customer
-	if s.chance(monthly / (30 * s.cfg.PerDay)) {
+	if s.chance(monthly / (30 * s.cfg.PerDay * s.cfg.growth(s.clock))) {
 		c = s.newCustomer()
 	} else {
 		c = s.drawCustomer()
 	}
 	a := s.buy(c)
 	s.pending = &a
-	s.crime.owe(s)
+	if s.last == 0 || s.clock <= s.last {
+		s.crime.owe(s)
+	}
 }
 
 func (s *Shop) yield(a *attempt) Item {
