@@ -10,7 +10,7 @@ FUZZTIME ?= 20s
 GO ?= go
 BIN := bin/fastshop
 
-.PHONY: help demo test build lint verify generate unit bench replay fuzz audit browser clean
+.PHONY: help demo test build lint verify generate unit bench replay fuzz audit tools clean
 
 help: ## List what make can do
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -18,7 +18,7 @@ help: ## List what make can do
 demo: build ## Watch a simulated shop being judged (FOR=20s stops by itself and writes REPORT=report.json)
 	$(BIN) demo $(if $(FOR),--for $(FOR) --report $(REPORT))
 
-test: browser lint verify unit ## Everything that has to hold: lint, generated code, all tests with the race detector, coverage
+test: tools lint verify unit ## Everything that has to hold: lint, generated code, all tests with the race detector, coverage
 
 build: ## Build bin/fastshop (the first time compiles SQLite and CEL: one to two minutes)
 	@test -x $(BIN) || echo "building $(BIN); the first time takes one to two minutes"
@@ -50,8 +50,8 @@ fuzz: ## Fuzz every parser for FUZZTIME each
 audit: ## Known vulnerabilities in what is reachable (needs the vulnerability database)
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
 
-browser: ## Install what the page tests need, if it is missing (Debian: chromium)
-	@scripts/browser
+tools: ## Install what the tests need, if it is missing and we may (Debian: chromium, gcc)
+	@scripts/tools
 
 clean: ## Remove what was built and the demo's leftovers
 	rm -rf bin coverage.out report.json bench.json replay.json

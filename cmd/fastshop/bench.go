@@ -125,7 +125,7 @@ func (c *benchCommand) finish(out streams, r *benchReport) error {
 		return printJSON(out.out, r)
 	}
 	w := out.out
-	fmt.Fprintf(w, "engine alone         %8.2f µs a decision, %.1f allocations, %.0f bytes (one core, %d rules)\n", r.Engine.Micros, r.Engine.Allocations, r.Engine.Bytes, r.Engine.Rules)
+	fmt.Fprintf(w, "engine alone         %8.2f µs a decision (%.2f of the processor), %.1f allocations, %.0f bytes (one core, %d rules)\n", r.Engine.Micros, r.Engine.CPUMicros, r.Engine.Allocations, r.Engine.Bytes, r.Engine.Rules)
 	fmt.Fprintf(w, "batch endpoint       %8s transactions a second decided and stored (%s in %.1f s)\n", count(int(r.Batch.PerSecond)), count(r.Batch.Transactions), r.Batch.Seconds)
 	fmt.Fprintf(w, "synchronous verdicts %8.2f ms p99 at %.0f a second (p50 %.2f, p99.9 %.2f, max %.1f; %d failed)\n", r.Sync.Latency.P99, r.Sync.Rate, r.Sync.Latency.P50, r.Sync.Latency.P999, r.Sync.Latency.Max, r.Sync.Failed)
 	fmt.Fprintf(w, "server memory        %8.0f MiB at its peak\n", r.MemoryMiB.Peak)

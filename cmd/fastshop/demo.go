@@ -118,20 +118,24 @@ func (c *demoCommand) play(ctx context.Context, out streams, v *server, ledger *
 	}
 	now := time.Now().UTC()
 	span := catchUp
-	world := simulate.Config{Seed: c.Seed, Customers: c.Customers, FraudShare: c.FraudShare, Start: now.AddDate(0, 0, -c.Days)}
 	if c.For > 0 {
 		// The history plays in all of the time but a little, so that its last verdicts are in when time is up.
 		span = c.For * 19 / 20
-		world.End = now
-		world.Count = max(1, int(c.Rate*span.Seconds()))
+	}
+	payments := max(1, int(c.Rate*span.Seconds()))
+	world := simulate.Config{
+		Seed: c.Seed, Customers: c.customers(payments), FraudShare: c.FraudShare, Start: now.AddDate(0, 0, -c.Days),
+	}
+	if c.For > 0 {
+		world.End, world.Count = now, payments
 	} else {
-		world.PerDay = c.Rate * span.Seconds() / float64(c.Days)
+		world.PerDay = float64(payments) / float64(c.Days)
 	}
 	shop, err := simulate.New(world)
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(out.err, "FastShop demo: a simulated shop with %s customers, %d days of history at %.0f payments a second.\n", count(c.Customers), c.Days, c.Rate)
+	fmt.Fprintf(out.err, "FastShop demo: a simulated shop with %s customers, %d days of history at %.0f payments a second.\n", count(world.Customers), c.Days, c.Rate)
 	fmt.Fprintf(out.err, "Watch it live:  %s/\n", v.url)
 	if c.For == 0 {
 		fmt.Fprintln(out.err, "The history catches up with now in about four minutes and goes on in real time. Ctrl-C stops.")

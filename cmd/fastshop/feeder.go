@@ -57,8 +57,12 @@ func (f *feeder) run(ctx context.Context) error {
 	last := time.Now()
 	for item, ok := f.shop.Next(); ok; item, ok = f.shop.Next() {
 		due := f.clock.due(item.At)
-		if f.count > 0 && item.Label == nil {
+		switch {
+		case f.count == 0:
+		case item.Label == nil:
 			due = f.clock.real.Add(time.Duration(float64(sent) / float64(f.count) * float64(f.clock.span)))
+		default:
+			due = time.Now() // between two payments, whose pace is not that of the simulated clock
 		}
 		if wait := time.Until(due); wait > 0 {
 			select {

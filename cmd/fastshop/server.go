@@ -297,20 +297,26 @@ func (v *server) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), v.settings.DrainTime)
 	defer cancel()
 	v.close()
-	errs := []error{shutdown(ctx, v.api)}
-	go func() { // workers that have failed decide nothing any more
+	errs := []error{shutdown(ctx, v.api), v.drainWorking(ctx)}
+	v.stopWork()
+	v.background.Wait()
+	last, end := context.WithTimeout(context.Background(), time.Second)
+	defer end()
+	return errors.Join(append(errs, shutdown(last, v.telemetry), v.backends.Close())...)
+}
+
+// drainWorking drains for as long as anybody works: workers that have failed decide nothing any more.
+func (v *server) drainWorking(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
 		select {
 		case <-v.workEnded:
 			cancel()
 		case <-ctx.Done():
 		}
 	}()
-	errs = append(errs, v.drain(ctx))
-	v.stopWork()
-	v.background.Wait()
-	ctx, cancel = context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	return errors.Join(append(errs, shutdown(ctx, v.telemetry), v.backends.Close())...)
+	return v.drain(ctx)
 }
 
 func shutdown(ctx context.Context, s *http.Server) error {

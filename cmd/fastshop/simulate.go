@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,8 +15,16 @@ import (
 // worldFlags describe a simulated world; demo, simulate and bench share them.
 type worldFlags struct {
 	Seed       uint64  `help:"Seed; the same settings give the same world." default:"1"`
-	Customers  int     `help:"Customers that the shop knows at the start." default:"5000"`
+	Customers  int     `help:"Customers that the shop knows at the start; 0 makes one for every twenty payments." default:"0"`
 	FraudShare float64 `help:"Share of frauds among all transactions." default:"0.01"`
+}
+
+// customers is how many the shop has when it makes so many payments: enough past for everybody to have habits.
+func (w *worldFlags) customers(payments int) int {
+	if w.Customers > 0 {
+		return w.Customers
+	}
+	return max(20, payments/20)
 }
 
 type simulateCommand struct {
@@ -31,6 +40,9 @@ func (c *simulateCommand) Help() string {
 }
 
 func (c *simulateCommand) Run(ctx context.Context, out streams) error {
+	if c.Transactions < 1 {
+		return errors.New("--transactions must be at least 1")
+	}
 	from, err := time.Parse(time.DateOnly, c.From)
 	if err != nil {
 		return fmt.Errorf("read --from: want a day like 2026-01-01")
@@ -39,8 +51,11 @@ func (c *simulateCommand) Run(ctx context.Context, out streams) error {
 	if err != nil {
 		return fmt.Errorf("read --to: want a day like 2026-03-01")
 	}
+	if !to.After(from) {
+		return errors.New("--to must be after --from")
+	}
 	shop, err := simulate.New(simulate.Config{
-		Seed: c.Seed, Customers: c.Customers, FraudShare: c.FraudShare,
+		Seed: c.Seed, Customers: c.customers(c.Transactions), FraudShare: c.FraudShare,
 		Start: from, End: to, Count: c.Transactions,
 	})
 	if err != nil {

@@ -154,6 +154,34 @@ func until(expression string) step {
 
 const noSideScroll = `document.documentElement.scrollWidth <= document.documentElement.clientWidth`
 
+// tab is a browser on a live page.
+type tab struct {
+	ctx        context.Context
+	feed       *Feed
+	home       string
+	found      *complaints
+	screenshot func(name string) step
+}
+
+func (b *tab) run(t *testing.T, actions ...step) {
+	t.Helper()
+	if err := chromedp.Do(b.ctx, actions...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// truth checks that an expression holds on the page.
+func (b *tab) truth(t *testing.T, what, expression string) {
+	t.Helper()
+	ok, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression))
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	if !ok {
+		t.Errorf("%s: %s is false", what, expression)
+	}
+}
+
 func TestBrowser(t *testing.T) {
 	ctx := browser(t)
 	c := newClock(time.Now())
@@ -161,81 +189,75 @@ func TestBrowser(t *testing.T) {
 	server := httptest.NewServer(openPage(feed, time.Now))
 	t.Cleanup(server.Close)
 	feed.now = time.Now // the canned minutes are over, the clock on the wall goes on
-	found := listen(t, ctx, server.URL)
-	screenshot := shooter(t)
-
-	run := func(t *testing.T, actions ...step) {
-		t.Helper()
-		if err := chromedp.Do(ctx, actions...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	truth := func(t *testing.T, what, expression string) {
-		t.Helper()
-		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
-		if err != nil {
-			t.Fatalf("%s: %v", what, err)
-		}
-		if !ok {
-			t.Errorf("%s: %s is false", what, expression)
-		}
-	}
-	t.Run("desktop", func(t *testing.T) {
-		run(t, chromedp.EmulateViewport(1440, 900), scheme("light"), chromedp.Navigate(server.URL+"/?lang=pt"),
-			until(`document.getElementById("status").dataset.state === "live"`), screenshot("desktop-light"))
-		truth(t, "wide screen", noSideScroll)
-		truth(t, "language", `document.documentElement.lang === "pt-BR"`)
-		truth(t, "rows", `document.querySelectorAll("#rows tr").length === 30`)
-		found.check(t)
-	})
-	t.Run("updates by itself", func(t *testing.T) {
-		before := feed.Snapshot(0, 1)
-		feed.Publish(Event{
-			ID: "fs-fresh", At: time.Now(), Centavos: 123456, Method: payment.Pix, Channel: payment.App, Merchant: "m-90001",
-			Outcome: decision.Decline, Score: 910, Reasons: cannedReasons[2:3], Latency: 3 * time.Millisecond,
+	b := &tab{ctx: ctx, feed: feed, home: server.URL, found: listen(t, ctx, server.URL), screenshot: shooter(t)}
+	for _, part := range []struct {
+		name string
+		test func(*testing.T)
+	}{
+		{"desktop", b.desktop}, {"updates by itself", b.updates}, {"filter and pause", b.filterAndPause},
+		{"phone and dark", b.phoneAndDark}, {"language switch", b.languageSwitch},
+	} {
+		t.Run(part.name, func(t *testing.T) {
+			part.test(t)
+			b.found.check(t)
 		})
-		want := portuguese().count(before.Total() + 1)
-		run(t, until(`document.querySelector('#rows tr[title="fs-fresh"]') !== null`),
-			until(fmt.Sprintf(`document.getElementById("total").textContent === %q`, want)))
-		truth(t, "newest first", `document.querySelector("#rows tr").title === "fs-fresh"`)
-		truth(t, "amount", `document.querySelector("#rows tr .amount").textContent === "R$\u00a01.234,56"`)
-		truth(t, "reason", `document.querySelector("#rows tr .reasons li").textContent.startsWith("Pix noturno")`)
-		truth(t, "bounded", `document.querySelectorAll("#rows tr").length <= 30`)
-		found.check(t)
+	}
+}
+
+func (b *tab) desktop(t *testing.T) {
+	b.run(t, chromedp.EmulateViewport(1440, 900), scheme("light"), chromedp.Navigate(b.home+"/?lang=pt"),
+		until(`document.getElementById("status").dataset.state === "live"`), b.screenshot("desktop-light"))
+	b.truth(t, "wide screen", noSideScroll)
+	b.truth(t, "language", `document.documentElement.lang === "pt-BR"`)
+	b.truth(t, "rows", `document.querySelectorAll("#rows tr").length === 30`)
+}
+
+func (b *tab) updates(t *testing.T) {
+	before := b.feed.Snapshot(0, 1)
+	b.feed.Publish(Event{
+		ID: "fs-fresh", At: time.Now(), Centavos: 123456, Method: payment.Pix, Channel: payment.App, Merchant: "m-90001",
+		Outcome: decision.Decline, Score: 910, Reasons: cannedReasons[2:3], Latency: 3 * time.Millisecond,
 	})
-	t.Run("filter and pause", func(t *testing.T) {
-		run(t, chromedp.Click(chromedp.CSS(`[data-show="held"]`)))
-		truth(t, "held only", `[...document.querySelectorAll("#rows tr")].every(r => r.classList.contains("approve") === (r.offsetParent === null))`)
-		run(t, screenshot("desktop-held"), chromedp.Click(chromedp.CSS(`[data-show="all"]`)), chromedp.Click(chromedp.CSS("#pause")))
-		truth(t, "paused", `document.getElementById("status").dataset.state === "paused"`)
-		feed.Publish(Event{ID: "fs-missed", At: time.Now(), Method: payment.Card, Outcome: decision.Review, Score: 600})
-		run(t, chromedp.Sleep(time.Second))
-		truth(t, "nothing new while paused", `document.querySelector('#rows tr[title="fs-missed"]') === null`)
-		run(t, chromedp.Click(chromedp.CSS("#pause")), until(`document.querySelector('#rows tr[title="fs-missed"]') !== null`))
-		found.check(t)
-	})
-	t.Run("phone and dark", func(t *testing.T) {
-		run(t, chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile), scheme("light"), chromedp.Navigate(server.URL+"/?lang=pt"),
-			chromedp.WaitVisible(chromedp.CSS("#rows tr")), screenshot("phone-light"))
-		truth(t, "phone", noSideScroll)
-		run(t, scheme("dark"), screenshot("phone-dark"), chromedp.EmulateViewport(1440, 900), screenshot("desktop-dark"))
-		truth(t, "dark", `getComputedStyle(document.body).backgroundColor === "rgb(12, 18, 16)"`)
-		run(t, scheme("light"), chromedp.EmulateViewport(768, 1024), screenshot("tablet-light"))
-		truth(t, "tablet", noSideScroll)
-		found.check(t)
-	})
-	t.Run("language switch", func(t *testing.T) {
-		run(t, chromedp.EmulateViewport(1440, 900), chromedp.Click(chromedp.CSS(`a[hreflang="en"]`)), chromedp.WaitVisible(chromedp.CSS(`html[lang="en"] #latest-title`)))
-		truth(t, "English", `document.getElementById("latest-title").textContent === "Latest decisions"`)
-		run(t, screenshot("desktop-english"))
-		found.check(t)
-	})
+	want := portuguese().count(before.Total() + 1)
+	b.run(t, until(`document.querySelector('#rows tr[title="fs-fresh"]') !== null`),
+		until(fmt.Sprintf(`document.getElementById("total").textContent === %q`, want)))
+	b.truth(t, "newest first", `document.querySelector("#rows tr").title === "fs-fresh"`)
+	b.truth(t, "amount", `document.querySelector("#rows tr .amount").textContent === "R$\u00a01.234,56"`)
+	b.truth(t, "reason", `document.querySelector("#rows tr .reasons li").textContent.startsWith("Pix noturno")`)
+	b.truth(t, "bounded", `document.querySelectorAll("#rows tr").length <= 30`)
+}
+
+func (b *tab) filterAndPause(t *testing.T) {
+	b.run(t, chromedp.Click(chromedp.CSS(`[data-show="held"]`)))
+	b.truth(t, "held only", `[...document.querySelectorAll("#rows tr")].every(r => r.classList.contains("approve") === (r.offsetParent === null))`)
+	b.run(t, b.screenshot("desktop-held"), chromedp.Click(chromedp.CSS(`[data-show="all"]`)), chromedp.Click(chromedp.CSS("#pause")))
+	b.truth(t, "paused", `document.getElementById("status").dataset.state === "paused"`)
+	b.feed.Publish(Event{ID: "fs-missed", At: time.Now(), Method: payment.Card, Outcome: decision.Review, Score: 600})
+	b.run(t, chromedp.Sleep(time.Second))
+	b.truth(t, "nothing new while paused", `document.querySelector('#rows tr[title="fs-missed"]') === null`)
+	b.run(t, chromedp.Click(chromedp.CSS("#pause")), until(`document.querySelector('#rows tr[title="fs-missed"]') !== null`))
+}
+
+func (b *tab) phoneAndDark(t *testing.T) {
+	b.run(t, chromedp.EmulateViewport(390, 844, chromedp.EmulateMobile), scheme("light"), chromedp.Navigate(b.home+"/?lang=pt"),
+		chromedp.WaitVisible(chromedp.CSS("#rows tr")), b.screenshot("phone-light"))
+	b.truth(t, "phone", noSideScroll)
+	b.run(t, scheme("dark"), b.screenshot("phone-dark"), chromedp.EmulateViewport(1440, 900), b.screenshot("desktop-dark"))
+	b.truth(t, "dark", `getComputedStyle(document.body).backgroundColor === "rgb(12, 18, 16)"`)
+	b.run(t, scheme("light"), chromedp.EmulateViewport(768, 1024), b.screenshot("tablet-light"))
+	b.truth(t, "tablet", noSideScroll)
+}
+
+func (b *tab) languageSwitch(t *testing.T) {
+	b.run(t, chromedp.EmulateViewport(1440, 900), chromedp.Click(chromedp.CSS(`a[hreflang="en"]`)), chromedp.WaitVisible(chromedp.CSS(`html[lang="en"] #latest-title`)))
+	b.truth(t, "English", `document.getElementById("latest-title").textContent === "Latest decisions"`)
+	b.run(t, b.screenshot("desktop-english"))
 }
 
 func TestBrowserEmptyAndLogin(t *testing.T) {
 	ctx := browser(t)
 	feed := NewFeed(time.Now)
-	server := httptest.NewServer(Page(Config{Feed: feed, Authenticator: oneKey("letmein-0001"), Now: time.Now, Logger: discard}))
+	server := httptest.NewServer(Page(Config{Feed: feed, Authenticator: keysOf("letmein-0001"), Now: time.Now, Logger: discard}))
 	t.Cleanup(server.Close)
 	found := listen(t, ctx, server.URL)
 	screenshot := shooter(t)
@@ -257,8 +279,3 @@ func TestBrowserEmptyAndLogin(t *testing.T) {
 		chromedp.Click(chromedp.CSS(`form[action^="/logout"] button`)), chromedp.WaitVisible(chromedp.CSS("#key")))
 	found.check(t)
 }
-
-// oneKey knows a single key.
-type oneKey string
-
-func (k oneKey) Authenticate(key string) bool { return key == string(k) }

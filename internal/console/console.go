@@ -19,6 +19,7 @@
 //
 // # Limits
 //
-// Sessions live in memory: a restart logs everybody out. The feed is of one process
+// Sessions live in memory: a restart logs everybody out. They end with the API key that
+// opened them, within the second in which the program notices that it was revoked. The feed is of one process
 // and starts at zero; lasting figures come from the metrics and the store.
 package console

@@ -24,8 +24,8 @@ type update struct {
 	Rows string                       `json:"rows,omitempty"`
 }
 
-// events streams updates until the viewer leaves, its session ends or the server
-// stops. Each event's id is the sequence number of the latest decision in it, so a
+// events streams updates until the viewer leaves, its session or the key
+// that opened it ends, or the server stops. Each event's id is the sequence number of the latest decision in it, so a
 // viewer that comes back gets what it missed, as far as it is kept.
 func (s *site) events(w http.ResponseWriter, r *http.Request) {
 	select {
@@ -53,7 +53,7 @@ func (s *site) events(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		case <-tick.C:
-			if s.Access == Session && !s.sessions.valid(s.reference(r), false) {
+			if s.Access == Session && !s.admits(r, false) {
 				_ = st.write([]byte("event: over\ndata: {}\n\n"))
 				return
 			}

@@ -177,28 +177,34 @@ func TestViewersAreBounded(t *testing.T) {
 }
 
 func TestStreamEndsWithItsSession(t *testing.T) {
-	c := newClock(noon)
-	feed := NewFeed(c.Now)
-	h := Page(Config{Feed: feed, Authenticator: oneKey("right"), Now: c.Now, Logger: discard, Refresh: 5 * time.Millisecond})
-	v := &visitor{t: t, h: h, addr: "192.0.2.1:1"}
-	v.login("right")
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.AddCookie(v.cookie)
-		h.ServeHTTP(w, r)
-	}))
-	t.Cleanup(server.Close)
-	next, stop, _ := subscribe(t, server.URL+"/live/events", "")
-	defer stop()
-	next()
-	decode(t, next())
-	c.advance(idleLimit + time.Second) // a stream is no activity
-	for e := next(); e.event != "over"; e = next() {
-		if e.event == "end" {
-			t.Fatal("the stream ended without saying so")
-		}
-	}
-	if e := next(); e.event != "end" {
-		t.Errorf("after the end comes %+v", e)
+	for name, end := range map[string]func(*clock, *keys){
+		"idle":    func(c *clock, _ *keys) { c.advance(idleLimit + time.Second) }, // a stream is no activity
+		"revoked": func(_ *clock, k *keys) { k.revoke("right") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, known := newClock(noon), keysOf("right")
+			h := Page(Config{Feed: NewFeed(c.Now), Authenticator: known, Now: c.Now, Logger: discard, Refresh: 5 * time.Millisecond})
+			v := &visitor{t: t, h: h, addr: "192.0.2.1:1"}
+			v.login("right")
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.AddCookie(v.cookie)
+				h.ServeHTTP(w, r)
+			}))
+			t.Cleanup(server.Close)
+			next, stop, _ := subscribe(t, server.URL+"/live/events", "")
+			defer stop()
+			next()
+			decode(t, next())
+			end(c, known)
+			for e := next(); e.event != "over"; e = next() {
+				if e.event == "end" {
+					t.Fatal("the stream ended without saying so")
+				}
+			}
+			if e := next(); e.event != "end" {
+				t.Errorf("after the end comes %+v", e)
+			}
+		})
 	}
 }
 

@@ -44,8 +44,9 @@ type Event struct {
 }
 
 const (
-	seriesSeconds = 300 // of throughput
-	keepApproved  = 100 // latest events kept by kind; together the latest 200
+	seriesSeconds = 300               // of throughput
+	seriesSlots   = seriesSeconds + 1 // the full seconds that are shown, and the one under way
+	keepApproved  = 100               // latest events kept by kind; together the latest 200
 	keepHeld      = 100
 	outcomes      = int(decision.Decline) + 1
 )
@@ -63,7 +64,7 @@ type Feed struct {
 	started  time.Time
 	last     time.Time // of the latest Publish
 	outcome  [outcomes]uint64
-	series   [seriesSeconds]tally
+	series   [seriesSlots]tally
 	latency  rolling
 	approved ring
 	held     ring
@@ -108,7 +109,7 @@ func (f *Feed) Publish(e Event) {
 	} else {
 		f.outcome[decision.Invalid]++
 	}
-	slot := &f.series[at.Unix()%seriesSeconds]
+	slot := &f.series[at.Unix()%seriesSlots]
 	if slot.second != at.Unix() {
 		*slot = tally{second: at.Unix()}
 	}
@@ -216,7 +217,7 @@ func (f *Feed) Snapshot(after uint64, perKind int) Snapshot {
 	sum := uint32(0)
 	for i := range s.Series {
 		second := now.Unix() - seriesSeconds + int64(i)
-		if slot := f.series[second%seriesSeconds]; slot.second == second {
+		if slot := f.series[second%seriesSlots]; slot.second == second {
 			s.Series[i] = Second{slot.total, slot.held}
 			if i >= seriesSeconds-5 {
 				sum += slot.total

@@ -68,6 +68,22 @@ func TestFeedEqualsRecount(t *testing.T) {
 	})
 }
 
+// The second under way takes nothing from the oldest one that is shown.
+func TestOldestSecondIsKept(t *testing.T) {
+	c := newClock(noon)
+	feed := NewFeed(c.Now)
+	feed.Publish(Event{Outcome: decision.Approve})
+	c.advance(seriesSeconds * time.Second)
+	feed.Publish(Event{Outcome: decision.Decline})
+	if snap := feed.Snapshot(0, 1); snap.Series[0] != (Second{Total: 1}) {
+		t.Errorf("the oldest second is %+v", snap.Series[0])
+	}
+	c.advance(time.Second)
+	if snap := feed.Snapshot(0, 1); snap.Series[0] != (Second{}) || snap.Series[seriesSeconds-1] != (Second{1, 1}) {
+		t.Errorf("a second later: %+v and %+v", snap.Series[0], snap.Series[seriesSeconds-1])
+	}
+}
+
 func recount(t *rapid.T, snap *Snapshot, all []published, now time.Time) {
 	var want [outcomes]uint64
 	var truth Detection

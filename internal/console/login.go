@@ -32,6 +32,21 @@ func (s *site) reference(r *http.Request) string {
 	return c.Value
 }
 
+// admits reports whether the request belongs to a session that may go on: a live one whose key is still valid. A session
+// does not outlive the key that opened it, and a key that was revoked does not come back.
+func (s *site) admits(r *http.Request, touch bool) bool {
+	ref := s.reference(r)
+	holder, ok := s.sessions.holder(ref, touch)
+	if !ok {
+		return false
+	}
+	if !s.Authenticator.Valid(holder) {
+		s.sessions.close(ref)
+		return false
+	}
+	return true
+}
+
 // members lets through whoever may look. What reloads by itself (auto, the page without
 // scripts) keeps no session alive. A page sends others to the login; a stream,
 // which a script reads, gets 401.
@@ -42,7 +57,7 @@ func (s *site) members(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		stream := strings.HasPrefix(r.URL.Path, "/live/")
 		switch {
-		case s.sessions.valid(s.reference(r), !stream && !r.URL.Query().Has("auto")):
+		case s.admits(r, !stream && !r.URL.Query().Has("auto")):
 			next(w, r)
 		case stream:
 			http.Error(w, "session is over", http.StatusUnauthorized)
@@ -53,7 +68,7 @@ func (s *site) members(next http.HandlerFunc) http.HandlerFunc {
 }
 
 func (s *site) loginPage(w http.ResponseWriter, r *http.Request) {
-	if s.sessions.valid(s.reference(r), false) {
+	if s.admits(r, false) {
 		http.Redirect(w, r, "/?lang="+language(r).code, http.StatusSeeOther)
 		return
 	}
@@ -70,14 +85,18 @@ func (s *site) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key := strings.TrimSpace(r.PostFormValue("key"))
-	if key == "" || len(key) > maxKeyLength || s.Authenticator == nil || !s.Authenticator.Authenticate(key) {
+	holder, ok := "", false
+	if key != "" && len(key) <= maxKeyLength && s.Authenticator != nil {
+		holder, ok = s.Authenticator.Authenticate(key)
+	}
+	if !ok {
 		s.Logger.WarnContext(r.Context(), "console login refused")
 		w.WriteHeader(http.StatusForbidden)
 		s.render(w, r, loginForm(s.frame(r), t.loginWrong))
 		return
 	}
 	s.sessions.close(s.reference(r)) // a login never continues an older session
-	ref := s.sessions.open()
+	ref := s.sessions.open(holder)
 	if ref == "" {
 		w.Header().Set("Retry-After", "60")
 		w.WriteHeader(http.StatusServiceUnavailable)

@@ -15,11 +15,14 @@ const (
 	Open                  // everybody who reaches the listener; for loopback only
 )
 
-// Authenticator checks the API key of somebody who logs in.
+// Authenticator knows whose API keys may see the console. Its methods may be called at once.
 type Authenticator interface {
-	// Authenticate reports whether key may see the console. It compares in constant
-	// time, keeps no copy of the key, and may be called at once.
-	Authenticate(key string) (ok bool)
+	// Authenticate reports whether key may see the console, and whose session it opens: holder names the key without
+	// being one, such as its id. It compares in constant time and keeps no copy of the key.
+	Authenticate(key string) (holder string, ok bool)
+	// Valid reports whether the key of a holder may still see the console: it is neither revoked nor expired. It is asked
+	// on every request and on every tick of a stream, so it must be quick.
+	Valid(holder string) bool
 }
 
 // Config says what the console shows and to whom.

@@ -70,7 +70,7 @@ var hashes = regexp.MustCompile(`\.[0-9a-f]{12}\.`)
 
 func TestGoldenPages(t *testing.T) {
 	feed, c := smallFeed()
-	closed := Config{Feed: feed, Now: c.Now, Logger: discard, Authenticator: oneKey("k")}
+	closed := Config{Feed: feed, Now: c.Now, Logger: discard, Authenticator: keysOf("k")}
 	for name, page := range map[string]string{
 		"live.pt":  body(t, answer(openPage(feed, c.Now), request("GET", "/"))),
 		"live.en":  body(t, answer(openPage(feed, c.Now), request("GET", "/?lang=en"))),

@@ -27,7 +27,10 @@ type sessions struct {
 	byID map[[32]byte]session
 }
 
-type session struct{ began, seen time.Time }
+type session struct {
+	holder      string // of the key that opened it
+	began, seen time.Time
+}
 
 func (s session) over(now time.Time) bool {
 	return now.Sub(s.seen) > idleLimit || now.Sub(s.began) > absoluteLimit
@@ -37,9 +40,9 @@ func newSessions(now func() time.Time) *sessions {
 	return &sessions{now: now, byID: map[[32]byte]session{}}
 }
 
-// open begins a session and returns its reference of at least 128 random bits, or
-// "" when there are too many.
-func (s *sessions) open() string {
+// open begins a session of the holder of a key and returns its reference of at least
+// 128 random bits, or "" when there are too many.
+func (s *sessions) open(holder string) string {
 	ref, now := rand.Text(), s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,29 +54,29 @@ func (s *sessions) open() string {
 	if len(s.byID) >= maxSessions {
 		return ""
 	}
-	s.byID[sha256.Sum256([]byte(ref))] = session{began: now, seen: now}
+	s.byID[sha256.Sum256([]byte(ref))] = session{holder: holder, began: now, seen: now}
 	return ref
 }
 
-// valid reports whether the reference is of a live session; touch says that its
-// owner did something, which a stream that runs by itself does not.
-func (s *sessions) valid(ref string, touch bool) bool {
+// holder returns who opened the live session that the reference is of; touch says that
+// its owner did something, which a stream that runs by itself does not.
+func (s *sessions) holder(ref string, touch bool) (string, bool) {
 	id, now := sha256.Sum256([]byte(ref)), s.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found, ok := s.byID[id]
 	if !ok {
-		return false
+		return "", false
 	}
 	if found.over(now) {
 		delete(s.byID, id)
-		return false
+		return "", false
 	}
 	if touch {
 		found.seen = now
 		s.byID[id] = found
 	}
-	return true
+	return found.holder, true
 }
 
 func (s *sessions) close(ref string) {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -47,10 +48,46 @@ func (v *visitor) login(key string) *http.Response {
 	return v.do("POST", "/login?lang=en", url.Values{"key": {key}}.Encode())
 }
 
+// keys are the keys that somebody may log in with. The holder of a key is its text in upper case.
+type keys struct {
+	mu    sync.Mutex
+	valid map[string]bool
+}
+
+func keysOf(texts ...string) *keys {
+	k := &keys{valid: map[string]bool{}}
+	for _, text := range texts {
+		k.valid[strings.ToUpper(text)] = true
+	}
+	return k
+}
+
+func (k *keys) Authenticate(key string) (string, bool) {
+	holder := strings.ToUpper(key)
+	return holder, k.Valid(holder)
+}
+
+func (k *keys) Valid(holder string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.valid[holder]
+}
+
+func (k *keys) revoke(text string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.valid, strings.ToUpper(text))
+}
+
 func guarded(t *testing.T, secure bool) (*visitor, *clock) {
+	v, c, _ := guardedBy(t, keysOf("right"), secure)
+	return v, c
+}
+
+func guardedBy(t *testing.T, known *keys, secure bool) (*visitor, *clock, *keys) {
 	c := newClock(noon)
-	h := Page(Config{Feed: NewFeed(c.Now), Authenticator: oneKey("right"), Now: c.Now, Logger: discard, Secure: secure})
-	return &visitor{t: t, h: h, addr: "192.0.2.7:1"}, c
+	h := Page(Config{Feed: NewFeed(c.Now), Authenticator: known, Now: c.Now, Logger: discard, Secure: secure})
+	return &visitor{t: t, h: h, addr: "192.0.2.7:1"}, c, known
 }
 
 func (v *visitor) expect(what string, r *http.Response, status int) {
@@ -122,6 +159,26 @@ func TestSessionEnds(t *testing.T) {
 	v.expect("reload", v.do("GET", "/?auto=1", ""), 200)
 	c.advance(2 * time.Second)
 	v.expect("reload after the idle limit", v.do("GET", "/?auto=1", ""), 303)
+}
+
+// A session ends with the key that opened it, at the next request, and does not begin anew when the key comes back.
+func TestSessionEndsWithItsKey(t *testing.T) {
+	v, _, known := guardedBy(t, keysOf("right", "other"), true)
+	v.login("right")
+	v.expect("page with a valid key", v.do("GET", "/", ""), 200)
+	known.revoke("other")
+	v.expect("page after another key was revoked", v.do("GET", "/", ""), 200)
+	cookie := v.cookie
+	known.revoke("right")
+	v.expect("login page after the key was revoked", v.do("GET", "/login", ""), 200)
+	v.expect("page", v.do("GET", "/", ""), 303)
+	v.expect("reload", v.do("GET", "/?auto=1", ""), 303)
+	v.expect("stream", v.do("GET", "/live/events", ""), 401)
+	known.valid["RIGHT"] = true
+	v.cookie = cookie
+	v.expect("page with the ended session", v.do("GET", "/", ""), 303)
+	v.expect("a new login", v.login("right"), 303)
+	v.expect("page after the new login", v.do("GET", "/", ""), 200)
 }
 
 func TestLoginRenewsTheSession(t *testing.T) {
@@ -204,15 +261,15 @@ func TestSessionsAreBounded(t *testing.T) {
 	c := newClock(noon)
 	s := newSessions(c.Now)
 	for range maxSessions {
-		if s.open() == "" {
+		if s.open("A") == "" {
 			t.Fatal("refused too early")
 		}
 	}
-	if s.open() != "" {
+	if s.open("A") != "" {
 		t.Error("no bound")
 	}
 	v := &visitor{t: t, addr: "192.0.2.1:1", h: (&site{
-		Config: Config{Feed: NewFeed(c.Now), Authenticator: oneKey("right"), Now: c.Now, Logger: discard}, assets: loadAssets(),
+		Config: Config{Feed: NewFeed(c.Now), Authenticator: keysOf("right"), Now: c.Now, Logger: discard}, assets: loadAssets(),
 		sessions: s, attempts: newAttempts(c.Now),
 	}).routes()}
 	v.expect("login when all places are taken", v.login("right"), 503)

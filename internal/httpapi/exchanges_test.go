@@ -96,15 +96,15 @@ func specialExchanges() []exchange {
 		{route: "POST /v1/decisions", status: 422, body: transaction("bad id", "1")},
 		{route: "POST /v1/decisions", status: 500, setUp: func(h *harness) { h.outcome = 0 }},
 		{route: "GET /v1/decisions/{id}", status: 404, path: "/v1/decisions/none"},
-		{route: "GET /v1/decisions/{id}", status: 200, path: "/v1/decisions/labelled"},
+		{route: "GET /v1/decisions/{id}", status: 200, path: "/v1/decisions/labeled"},
 		{route: "POST /v1/labels", status: 404, body: label("stored", "none")},
 		{route: "POST /v1/labels", status: 422, body: label("fraud", "maybe")},
 		{route: "POST /v1/labels", status: 200, body: "[" + usual["POST /v1/labels"].body + "," + label("stored", "none") + `,{"verdict":1}]`},
 		{route: "POST /v1/labels", status: 413, body: "[" + strings.Repeat("1,", 100) + "1]"},
-		{route: "POST /v1/lists/{list}", status: 404, path: "/v1/lists/grey"},
+		{route: "POST /v1/lists/{list}", status: 404, path: "/v1/lists/gray"},
 		{route: "POST /v1/lists/{list}", status: 422, body: `{"kind":"email","value":"!","expires_at":"2027-03-01T00:00:00Z"}`},
 		{route: "POST /v1/lists/{list}", status: 200, body: `{"kind":"email","value":"listed@example.com","expires_at":"2027-03-01T00:00:00Z"}`},
-		{route: "GET /v1/lists/{list}", status: 404, path: "/v1/lists/grey"},
+		{route: "GET /v1/lists/{list}", status: 404, path: "/v1/lists/gray"},
 		{route: "GET /v1/lists/{list}", status: 400, path: "/v1/lists/block?after=x"},
 		{route: "GET /v1/lists/{list}", status: 200, adjust: func(c *Config) { c.Limits.ListPage = 1 }},
 		{route: "GET /v1/lists/{list}", status: 200, path: "/v1/lists/block?after=1"},
@@ -132,10 +132,10 @@ func (e exchange) run(t *testing.T) (*http.Request, string, *httptest.ResponseRe
 			e.adjust(c)
 		}
 	})
-	for _, id := range []string{"stored", "labelled"} {
+	for _, id := range []string{"stored", "labeled"} {
 		h.do("POST", "/v1/decisions", transaction(id, "100"))
 	}
-	h.do("POST", "/v1/labels", `{"transaction_id":"labelled","verdict":"genuine","source":"pix_med","known_at":"2026-03-01T10:00:00Z"}`)
+	h.do("POST", "/v1/labels", `{"transaction_id":"labeled","verdict":"genuine","source":"pix_med","known_at":"2026-03-01T10:00:00Z"}`)
 	h.do("POST", "/v1/lists/block", `{"kind":"email","value":"listed@example.com","expires_at":"2027-03-01T00:00:00Z"}`)
 	h.do("POST", "/v1/lists/block", `{"kind":"ip","value":"203.0.113.9","expires_at":"2027-03-01T00:00:00Z"}`)
 	if e.setUp != nil {

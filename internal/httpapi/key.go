@@ -31,15 +31,15 @@ func Scopes() []Scope {
 	return []Scope{ScopeIngest, ScopeDecide, ScopeRead, ScopeLabel, ScopeLists, ScopeAdmin}
 }
 
-// Key is an API key as the program knows it: all but its secret.
+// Key is an API key as the program knows it: all but its secret. Its JSON is what fastshop apikey list --json prints.
 type Key struct {
-	ID        string    // part of the key's text; names it in logs and audits
-	Name      string    // of the system that holds it, for the operator
-	Scopes    []Scope   // at least one
-	Rate      float64   // transactions per second; 0 is Limits.Rate
-	CreatedAt time.Time // UTC
-	ExpiresAt time.Time // UTC; the key is refused from then on
-	RevokedAt time.Time // UTC; zero while it is not revoked
+	ID        string    `json:"id"`                  // part of the key's text; names it in logs and audits
+	Name      string    `json:"name"`                // of the system that holds it, for the operator
+	Scopes    []Scope   `json:"scopes"`              // at least one
+	Rate      float64   `json:"rate,omitzero"`       // transactions per second; 0 is Limits.Rate
+	CreatedAt time.Time `json:"created_at,omitzero"` // UTC
+	ExpiresAt time.Time `json:"expires_at,omitzero"` // UTC; the key is refused from then on
+	RevokedAt time.Time `json:"revoked_at,omitzero"` // UTC; zero while it is not revoked
 }
 
 // Has reports whether the key may do what the scope says.

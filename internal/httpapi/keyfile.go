@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // keyEntry is a key as it stands in the key file.
@@ -29,6 +31,17 @@ type keyEntry struct {
 
 func (e keyEntry) key() Key {
 	return Key{ID: e.ID, Name: e.Name, Scopes: slices.Clone(e.Scopes), Rate: e.Rate, CreatedAt: e.CreatedAt, ExpiresAt: e.ExpiresAt, RevokedAt: e.RevokedAt}
+}
+
+// state is the key as it stands now: ErrKey when it was revoked, ErrKeyExpired with the key when its time is over.
+func (e keyEntry) state(now time.Time) (Key, error) {
+	switch {
+	case !e.RevokedAt.IsZero():
+		return Key{}, ErrKey
+	case !now.Before(e.ExpiresAt):
+		return e.key(), ErrKeyExpired
+	}
+	return e.key(), nil
 }
 
 // keyFile is the form of the file.
@@ -107,26 +120,32 @@ func decodeKeys(data []byte, entries map[string]keyEntry) error {
 	return nil
 }
 
-// pendingKeyFile is the next state of the key file. Its name is fixed and it is made exclusively, so that it is also
-// the lock that keeps two processes from losing each other's change.
-type pendingKeyFile struct {
-	path string
-	file *os.File // nil once committed
-}
-
-func beginKeyFile(path string) (*pendingKeyFile, error) {
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("change API keys: another process is changing them; if none is, remove %s.new, which a crash has left", path)
-	}
+// lockKeyFile keeps two processes from losing each other's change: the file that it returns is locked until it is closed,
+// also by a crash. It is a file of its own, for the key file itself is replaced by every change, and it stays.
+func lockKeyFile(path string, patience time.Duration) (*os.File, error) {
+	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("change API keys: %w", err)
+		return nil, fmt.Errorf("lock API keys: %w", err)
 	}
-	return &pendingKeyFile{path: path, file: f}, nil
+	for until := time.Now().Add(patience); ; time.Sleep(lockRetry) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return f, nil
+		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
+			return nil, errors.Join(fmt.Errorf("lock API keys: %w", err), f.Close())
+		case time.Now().After(until):
+			return nil, errors.Join(errors.New("lock API keys: another process is changing them and does not come to an end"), f.Close())
+		}
+	}
 }
 
-// commit makes entries the file, durably and at once: a crash leaves the old file or the new one.
-func (p *pendingKeyFile) commit(entries map[string]keyEntry) error {
+// lockRetry is how often a change looks whether another one has ended.
+const lockRetry = 5 * time.Millisecond
+
+// writeKeyFile makes entries the file, durably and at once: a crash leaves the old file or the new one. The caller holds
+// the lock, so a next file that is there already is the leftover of a crash.
+func writeKeyFile(path string, entries map[string]keyEntry) error {
 	file := keyFile{Version: 1, Keys: slices.SortedFunc(maps.Values(entries), func(a, b keyEntry) int {
 		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
 			return c
@@ -137,29 +156,30 @@ func (p *pendingKeyFile) commit(entries map[string]keyEntry) error {
 	if err != nil {
 		return fmt.Errorf("write API keys: %w", err)
 	}
-	if _, err := p.file.Write(append(data, '\n')); err != nil {
+	next := path + ".new"
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("write API keys: %w", err)
 	}
-	if err := p.file.Sync(); err != nil {
-		return fmt.Errorf("write API keys: %w", err)
+	if err := writeDurably(next, append(data, '\n')); err != nil {
+		return fmt.Errorf("write API keys: %w", errors.Join(err, os.Remove(next)))
 	}
-	if err := p.file.Close(); err != nil {
-		return fmt.Errorf("write API keys: %w", err)
+	if err := os.Rename(next, path); err != nil {
+		return fmt.Errorf("write API keys: %w", errors.Join(err, os.Remove(next)))
 	}
-	if err := os.Rename(p.path+".new", p.path); err != nil {
-		return fmt.Errorf("write API keys: %w", err)
-	}
-	p.file = nil
-	return syncDir(filepath.Dir(p.path))
+	return syncDir(filepath.Dir(path))
 }
 
-// abandon removes the file unless it was committed.
-func (p *pendingKeyFile) abandon() {
-	if p.file == nil {
-		return
+// writeDurably makes a new file that only its owner can read.
+func writeDurably(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
 	}
-	p.file.Close() // a second time after a failed commit does no harm
-	_ = os.Remove(p.path + ".new")
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // syncDir makes a rename in the folder survive power loss.

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -15,12 +14,13 @@ import (
 // Keyring is the file of API keys.
 //
 // A running server only reads it and notices a change within a second, so that a key can be added or revoked by another
-// process (fastshop keys). A file that cannot be read any more leaves the last good one in force, so that a slip of an
+// process (fastshop apikey). A file that cannot be read any more leaves the last good one in force, so that a slip of an
 // editor does not stop the shop; Check then fails. All methods may be called at once.
 type Keyring struct {
-	path   string
-	now    func() time.Time
-	random io.Reader
+	path     string
+	now      func() time.Time
+	random   io.Reader
+	patience time.Duration // how long a change waits for that of another process
 
 	mu      sync.Mutex
 	entries map[string]keyEntry // by id
@@ -38,13 +38,16 @@ type fileStamp struct {
 // reloadEvery is how soon a change of the file is noticed.
 const reloadEvery = time.Second
 
+// changePatience is far longer than any change takes, which is a few milliseconds.
+const changePatience = 5 * time.Second
+
 // LoadKeyring reads the key file at path. One that is not there is an empty one: it lets nobody in, and Add makes it.
 // A file that others may read is refused. A nil now is time.Now.
 func LoadKeyring(path string, now func() time.Time) (*Keyring, error) {
 	if now == nil {
 		now = time.Now
 	}
-	k := &Keyring{path: path, now: now, random: rand.Reader}
+	k := &Keyring{path: path, now: now, random: rand.Reader, patience: changePatience}
 	if err := k.reload(); err != nil {
 		return nil, err
 	}
@@ -61,13 +64,21 @@ func (k *Keyring) Authenticate(text string) (Key, error) {
 	now := k.now()
 	entry, known := k.lookUp(id, now)
 	// An unknown id is compared as well, with a hash that nothing has, to take the same time.
-	if matches := entry.Secret.matches(hashSecret(secret)); !known || !matches || !entry.RevokedAt.IsZero() {
+	if matches := entry.Secret.matches(hashSecret(secret)); !known || !matches {
 		return Key{}, ErrKey
 	}
-	if !now.Before(entry.ExpiresAt) {
-		return entry.key(), ErrKeyExpired
+	return entry.state(now)
+}
+
+// Find returns the key with this id as it stands now, for who has shown its secret before: it answers as Authenticate
+// does.
+func (k *Keyring) Find(id string) (Key, error) {
+	now := k.now()
+	entry, known := k.lookUp(id, now)
+	if !known {
+		return Key{}, ErrKey
 	}
-	return entry.key(), nil
+	return entry.state(now)
 }
 
 func (k *Keyring) lookUp(id string, now time.Time) (keyEntry, bool) {
@@ -131,12 +142,21 @@ func (k *Keyring) Add(want Key) (text string, key Key, err error) {
 	return text, key, err
 }
 
+// noSuchKey is ErrNotFound in words that help. It does not repeat the id, which may be a whole key, pasted by mistake.
+type noSuchKey struct{}
+
+func (noSuchKey) Error() string {
+	return "revoke API key: no key has this id; list them with: fastshop apikey list"
+}
+
+func (noSuchKey) Unwrap() error { return ErrNotFound }
+
 // Revoke ends a key for good. It returns ErrNotFound for an id that no key has; revoking twice changes nothing.
 func (k *Keyring) Revoke(id string) error {
 	return k.change(func(entries map[string]keyEntry) error {
 		entry, ok := entries[id]
 		if !ok {
-			return fmt.Errorf("revoke API key: %w", ErrNotFound)
+			return noSuchKey{}
 		}
 		if entry.RevokedAt.IsZero() {
 			entry.RevokedAt = k.now().UTC().Truncate(time.Second)
@@ -150,11 +170,11 @@ func (k *Keyring) Revoke(id string) error {
 func (k *Keyring) change(edit func(map[string]keyEntry) error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	file, err := beginKeyFile(k.path)
+	lock, err := lockKeyFile(k.path, k.patience)
 	if err != nil {
 		return err
 	}
-	defer file.abandon()
+	defer lock.Close() // which unlocks
 	entries, _, err := readKeyFile(k.path)
 	if err != nil {
 		return err
@@ -162,7 +182,7 @@ func (k *Keyring) change(edit func(map[string]keyEntry) error) error {
 	if err := edit(entries); err != nil {
 		return err
 	}
-	if err := file.commit(entries); err != nil {
+	if err := writeKeyFile(k.path, entries); err != nil {
 		return err
 	}
 	return k.reload()

@@ -129,7 +129,7 @@ func (a *api) storeLabels(c call, labels []review.Label) ([]bool, error) {
 	}
 	for i, l := range labels {
 		if stored[i] {
-			a.Metrics.Labelled(verdictNames[l.Verdict], sourceNames[l.Source])
+			a.Metrics.Labeled(verdictNames[l.Verdict], sourceNames[l.Source])
 		}
 	}
 	return stored, nil

@@ -13,7 +13,7 @@ import (
 	"github.com/fastshop/pipeline/internal/review"
 )
 
-// noon is the clock of the tests, and of the examples in docs/api.md.
+// noon is the clock of the tests.
 var noon = time.Date(2026, 3, 1, 15, 30, 0, 0, time.UTC)
 
 // shop is every port at once, in memory, with the semantics that ports.go asks for.

@@ -144,10 +144,10 @@ type record struct {
 	Path       string    `json:"path"`
 	OccurredAt time.Time `json:"occurred_at"`
 	ReceivedAt time.Time `json:"received_at"`
-	Label      *labelled `json:"label"` // null while nothing is known
+	Label      *labeled  `json:"label"` // null while nothing is known
 }
 
-type labelled struct {
+type labeled struct {
 	Verdict string    `json:"verdict"`
 	Source  string    `json:"source"`
 	KnownAt time.Time `json:"known_at"`
@@ -178,8 +178,8 @@ func (a *api) getDecision(c call) error {
 	return nil
 }
 
-func wireLabel(l *review.Label) *labelled {
-	return &labelled{Verdict: verdictNames[l.Verdict], Source: sourceNames[l.Source], KnownAt: l.KnownAt.UTC()}
+func wireLabel(l *review.Label) *labeled {
+	return &labeled{Verdict: verdictNames[l.Verdict], Source: sourceNames[l.Source], KnownAt: l.KnownAt.UTC()}
 }
 
 // charge takes n from the rate of the caller's key.
