@@ -75,8 +75,6 @@ type hooks struct {
 	clock func() time.Time
 	// everything rebuilds windows from all that is stored, however old.
 	everything bool
-	// keysGone opens data without the keys that they were made with; nothing may be taken in then.
-	keysGone bool
 }
 
 // openBackends opens all parts, in the order in which they depend on one another. The caller must close what it gets.
@@ -91,6 +89,9 @@ func openBackends(ctx context.Context, s *Settings, log *slog.Logger, progress i
 			err = errors.Join(err, b.Close())
 		}
 	}()
+	if err := s.keysMatch(); err != nil {
+		return nil, err
+	}
 	if err := s.makeDirs(); err != nil {
 		return nil, err
 	}
@@ -102,21 +103,14 @@ func openBackends(ctx context.Context, s *Settings, log *slog.Logger, progress i
 	if b.rules, err = loadRules(s.Rules); err != nil {
 		return nil, err
 	}
-	if !h.keysGone {
-		if err := s.keysMatch(); err != nil {
-			return nil, err
-		}
-	}
 	if err := b.openVault(ctx); err != nil {
 		return nil, err
 	}
 	if err := b.openFiles(ctx, progress); err != nil {
 		return nil, err
 	}
-	if !h.keysGone {
-		if err := b.bind(ctx); err != nil {
-			return nil, err
-		}
+	if err := b.bind(ctx); err != nil {
+		return nil, err
 	}
 	if err := b.openEngine(ctx, progress, h); err != nil {
 		return nil, err
@@ -225,7 +219,7 @@ func (b *backends) behind(ctx context.Context) error {
 
 // bind ties the store to the token keys that its rows were made with.
 func (b *backends) bind(ctx context.Context) error {
-	err := b.store.Bind(ctx, "keys", b.vault.ID())
+	err := b.store.Bind(ctx, keysBinding, b.vault.ID())
 	if errors.Is(err, sqlitestore.ErrForeign) {
 		return withHint(err, "--keys-dir and --data-dir do not belong together: tokens made with these keys would not match the stored ones")
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -42,6 +43,7 @@ func (c *benchCommand) engine(ctx context.Context, p *progress) (e engineBench, 
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder that stays is the system's to remove
 	s := defaultSettings(filepath.Join(dir, "data"), filepath.Join(dir, "keys"))
+	s.MemoryLimit = 0 // the records that wait to be judged are the benchmark's, not the engine's
 	b, err := openBackends(ctx, s, slog.New(slog.DiscardHandler), p.w, hooks{})
 	if err != nil {
 		return e, err
@@ -51,40 +53,64 @@ func (c *benchCommand) engine(ctx context.Context, p *progress) (e engineBench, 
 			err = closeErr
 		}
 	}()
-	sealed, err := c.sealed(ctx, b, engineWarm+engineRuns)
+	records, err := c.records(ctx, b, engineWarm+engineRuns)
 	if err != nil {
 		return e, err
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	policy := b.settings.policy()
-	judge := func(batch []payment.Transaction) error {
+	_, names := b.engine.Plan()
+	m := engineMeter{backends: b}
+	if err := m.judge(ctx, records[:engineWarm]); err != nil {
+		return e, err
+	}
+	runtime.GC()
+	m = engineMeter{backends: b}
+	err = m.judge(ctx, records[engineWarm:])
+	return engineBench{
+		Decisions: engineRuns, Rules: len(b.rules.Rules()), Features: len(names),
+		Micros:      float64(m.took.Nanoseconds()) / engineRuns / 1000,
+		CPUMicros:   float64(m.used.Nanoseconds()) / engineRuns / 1000,
+		Allocations: float64(m.allocations) / engineRuns,
+		Bytes:       float64(m.bytes) / engineRuns,
+	}, err
+}
+
+// engineMeter adds up what decisions cost.
+type engineMeter struct {
+	*backends
+	took, used         time.Duration
+	allocations, bytes uint64
+}
+
+// judge decides records in the order of the stream. They are decoded in batches beside the clock, as a worker does, so
+// that the heap holds what it holds in production and not a benchmark's worth of transactions.
+func (m *engineMeter) judge(ctx context.Context, records [][]byte) error {
+	policy := m.settings.policy()
+	var before, after runtime.MemStats
+	for chunk := range slices.Chunk(records, 1000) {
+		batch := make([]payment.Transaction, len(chunk))
+		for i := range chunk {
+			var err error
+			if batch[i], err = payment.DecodeTransaction(chunk[i]); err != nil {
+				return err
+			}
+		}
+		runtime.ReadMemStats(&before)
+		start, processor := time.Now(), processorTime()
 		for i := range batch {
-			r, err := b.engine.Score(ctx, &batch[i], func(r *score.Result) bool { return policy.Asks(r) == decision.Decline })
+			r, err := m.engine.Score(ctx, &batch[i], func(r *score.Result) bool { return policy.Asks(r) == decision.Decline })
 			if err != nil {
 				return err
 			}
-			policy.Decide(&batch[i], &r, decision.Versions{}, decision.Async, b.now())
+			policy.Decide(&batch[i], &r, decision.Versions{}, decision.Async, m.now())
 		}
-		return nil
+		m.took += time.Since(start)
+		m.used += processorTime() - processor
+		runtime.ReadMemStats(&after)
+		m.allocations += after.Mallocs - before.Mallocs
+		m.bytes += after.TotalAlloc - before.TotalAlloc
 	}
-	if err := judge(sealed[:engineWarm]); err != nil {
-		return e, err
-	}
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	start, processor := time.Now(), processorTime()
-	err = judge(sealed[engineWarm:])
-	took, used := time.Since(start), processorTime()-processor
-	runtime.ReadMemStats(&after)
-	_, names := b.engine.Plan()
-	return engineBench{
-		Decisions: engineRuns, Rules: len(b.rules.Rules()), Features: len(names),
-		Micros:      float64(took.Nanoseconds()) / engineRuns / 1000,
-		CPUMicros:   float64(used.Nanoseconds()) / engineRuns / 1000,
-		Allocations: float64(after.Mallocs-before.Mallocs) / engineRuns,
-		Bytes:       float64(after.TotalAlloc-before.TotalAlloc) / engineRuns,
-	}, err
+	return nil
 }
 
 // processorTime is what this process has used of the processor; 0 where the system does not tell.
@@ -96,17 +122,19 @@ func processorTime() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// sealed makes transactions of the simulated shop, as the engine gets them.
-func (c *benchCommand) sealed(ctx context.Context, b *backends, n int) ([]payment.Transaction, error) {
+// records makes transactions of the simulated shop, as they stand in the stream.
+func (c *benchCommand) records(ctx context.Context, b *backends, n int) ([][]byte, error) {
 	shop, err := simulate.New(c.world(n))
 	if err != nil {
 		return nil, err
 	}
-	var all []payment.Transaction
+	all := make([][]byte, 0, n)
 	var batch []*ingest.Submission
 	flush := func() error {
 		sealed, err := b.intake.Seal(ctx, batch)
-		all = append(all, sealed...)
+		for i := range sealed {
+			all = append(all, payment.AppendTransaction(nil, &sealed[i]))
+		}
 		batch = batch[:0]
 		return err
 	}

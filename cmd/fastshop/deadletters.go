@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/pipeline"
@@ -14,81 +16,122 @@ type deadlettersCommand struct {
 	Replay deadlettersReplay `cmd:"" help:"Decide and store dead letters again; what succeeds is settled."`
 }
 
-// stopped opens the parts of a stopped program.
-type stopped struct {
-	DataDir string `help:"Folder of stream and store; no other process may use it meanwhile." default:"fastshop-data" type:"path"`
-	KeysDir string `help:"Folder of keys." default:"fastshop-keys" type:"path"`
-	Rules   string `help:"Rule file; the built-in rules if empty." type:"path" placeholder:"FILE"`
-}
-
-func (c *stopped) open(ctx context.Context, out streams) (*backends, error) {
-	s := defaultSettings(c.DataDir, c.KeysDir)
-	s.Rules = c.Rules
-	log, err := s.logger(out.err)
-	if err != nil {
-		return nil, err
-	}
-	return openBackends(ctx, s, log, out.err, hooks{})
-}
-
 type deadlettersList struct {
-	stopped
-	JSON bool `help:"Print JSON, one object a line."`
+	DataDir string `help:"Folder of stream and store; no other process may use it meanwhile." default:"fastshop-data" type:"path"`
+	JSON    bool   `help:"Print JSON, one object a line."`
+}
+
+// listedLetter is a dead letter as list prints it: without its data.
+type listedLetter struct {
+	Partition string    `json:"partition"`
+	Position  string    `json:"position"`
+	Reason    string    `json:"reason"`
+	Detail    string    `json:"detail"`
+	At        time.Time `json:"at"`
 }
 
 func (c *deadlettersList) Run(ctx context.Context, out streams) error {
-	b, err := c.open(ctx, out)
+	letters, err := c.letters(ctx)
 	if err != nil {
 		return err
 	}
-	letters, err := b.store.DeadLetters(ctx, 0, -1)
 	for _, l := range letters {
-		if c.JSON {
-			if err = printJSONLine(out.out, map[string]any{"partition": l.Partition, "position": l.Position, "reason": l.Reason, "detail": l.Detail, "at": l.At}); err != nil {
-				break
-			}
+		if !c.JSON {
+			fmt.Fprintf(out.out, "%s/%s  %s  %-12s %s\n", l.Partition, l.Position, l.At.Format(time.RFC3339), l.Reason, l.Detail)
 			continue
 		}
-		fmt.Fprintf(out.out, "%s/%s  %s  %-12s %s\n", l.Partition, l.Position, l.At.Format(time.RFC3339), l.Reason, l.Detail)
+		err := printJSONLine(out.out, listedLetter{string(l.Partition), string(l.Position), string(l.Reason), l.Detail, l.At})
+		if err != nil {
+			return err
+		}
 	}
-	if !c.JSON && err == nil {
+	if !c.JSON {
 		fmt.Fprintf(out.err, "%s open dead letters\n", count(len(letters)))
 	}
-	if closeErr := b.Close(); err == nil {
-		err = closeErr
+	return nil
+}
+
+// letters reads the store alone: neither keys nor windows are needed.
+func (c *deadlettersList) letters(ctx context.Context) ([]sqlitestore.DeadLetter, error) {
+	if err := dataFiles(c.DataDir, storeFile); err != nil {
+		return nil, err
 	}
-	return err
+	lock, err := lockData(c.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	store, err := sqlitestore.Open(ctx, filepath.Join(c.DataDir, storeFile), sqlitestore.Options{})
+	if err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	letters, err := store.DeadLetters(ctx, 0, -1)
+	return letters, errors.Join(err, store.Close(), lock.Unlock())
 }
 
 type deadlettersReplay struct {
-	stopped
+	DataDir string `help:"Folder of stream and store; no other process may use it meanwhile." default:"fastshop-data" type:"path"`
+	KeysDir string `help:"Folder of keys." default:"fastshop-keys" type:"path"`
+	Rules   string `help:"Rule file to judge by; the built-in rules if empty." type:"path" placeholder:"FILE"`
+	policyFlags
 	JSON bool `help:"Print JSON, one object a line."`
 }
 
+func (c *deadlettersReplay) Help() string {
+	return "Judges with the rules and thresholds that are given here: give those of fastshop serve, or use the same --config."
+}
+
+// Validate refuses thresholds that make no policy; kong calls it.
+func (c *deadlettersReplay) Validate() error { return c.policy().Validate() }
+
+// replayedLetter is what became of a dead letter, as replay prints it.
+type replayedLetter struct {
+	Partition     string `json:"partition"`
+	Position      string `json:"position"`
+	TransactionID string `json:"transaction_id,omitempty"`
+	Settled       bool   `json:"settled"`
+	Reason        string `json:"reason,omitempty"` // why it stays
+	Detail        string `json:"detail,omitempty"`
+}
+
 func (c *deadlettersReplay) Run(ctx context.Context, out streams) error {
-	b, err := c.open(ctx, out)
+	if err := dataFiles(c.DataDir, streamFile, storeFile); err != nil {
+		return err
+	}
+	s := defaultSettings(c.DataDir, c.KeysDir)
+	s.Rules, s.policyFlags = c.Rules, c.policyFlags
+	if err := s.keysMatch(); err != nil { // before anything is made
+		return err
+	}
+	log, err := s.logger(out.err)
+	if err != nil {
+		return err
+	}
+	b, err := openBackends(ctx, s, log, out.err, hooks{})
 	if err != nil {
 		return err
 	}
 	results, err := replayAll(ctx, b)
+	// What was settled before an error stays settled, and is told.
+	return errors.Join(err, c.print(out, results), b.Close())
+}
+
+func (c *deadlettersReplay) print(out streams, results []pipeline.Replayed) error {
 	settled := 0
 	for _, r := range results {
 		if r.Settled {
 			settled++
 		}
 		if c.JSON {
-			if printErr := printJSONLine(out.out, r); err == nil {
-				err = printErr
+			l := replayedLetter{string(r.Partition), string(r.Position), r.ID, r.Settled, string(r.Reason), r.Detail}
+			if err := printJSONLine(out.out, l); err != nil {
+				return err
 			}
 		} else if !r.Settled {
 			fmt.Fprintf(out.out, "%s/%s  stays: %s  %s\n", r.Partition, r.Position, r.Reason, r.Detail)
 		}
 	}
-	fmt.Fprintf(out.err, "%d of %d dead letters settled\n", settled, len(results))
-	if closeErr := b.Close(); err == nil {
-		err = closeErr
-	}
-	return err
+	fmt.Fprintf(out.err, "%s of %s dead letters settled\n", count(settled), count(len(results)))
+	return nil
 }
 
 func replayAll(ctx context.Context, b *backends) ([]pipeline.Replayed, error) {
@@ -96,13 +139,9 @@ func replayAll(ctx context.Context, b *backends) ([]pipeline.Replayed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.common.ReplayDeadLetters(ctx, letters(stored))
-}
-
-func letters(stored []sqlitestore.DeadLetter) []pipeline.DeadLetter {
-	all := make([]pipeline.DeadLetter, len(stored))
+	letters := make([]pipeline.DeadLetter, len(stored))
 	for i := range stored {
-		all[i] = stored[i].DeadLetter
+		letters[i] = stored[i].DeadLetter
 	}
-	return all
+	return b.common.ReplayDeadLetters(ctx, letters)
 }

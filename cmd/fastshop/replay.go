@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/fastshop/pipeline/internal/backtest"
-	"github.com/fastshop/pipeline/internal/decision"
 	"github.com/fastshop/pipeline/internal/load"
 	"github.com/fastshop/pipeline/internal/pipeline"
 )
@@ -21,27 +20,43 @@ type replayCommand struct {
 	Decisions string `help:"File for one CSV line per input row, in input order." type:"path" placeholder:"FILE"`
 	DataDir   string `help:"Folder to keep the data in; a temporary one if empty." type:"path" placeholder:"DIR"`
 	Rules     string `help:"Rule file; the built-in rules if empty." type:"path" placeholder:"FILE"`
-	Limit     int    `help:"Stop after this many rows; 0 takes all." default:"0"`
-	BatchSize int    `help:"Rows that are taken in, and records that are decided and committed, together." default:"1000"`
-	JSON      bool   `help:"Print the report as JSON on stdout."`
+	policyFlags
+	Limit     int  `help:"Stop after this many rows; 0 takes all." default:"0"`
+	BatchSize int  `help:"Rows that are taken in, and records that are decided and committed, together." default:"1000"`
+	JSON      bool `help:"Print the report as JSON on stdout."`
 }
 
 func (c *replayCommand) Help() string {
 	return "Every row is validated, tokenized, sealed, appended to the stream, read back, decided and stored, as in production. Rows are decided in the order of the file, so that two runs decide alike. A label takes effect when it became known: in the handbook's file seven days after its transaction."
 }
 
+// Validate refuses what makes no sense; kong calls it.
+func (c *replayCommand) Validate() error {
+	var faults []error
+	if c.BatchSize < 1 {
+		faults = append(faults, errors.New("--batch-size must be at least 1"))
+	}
+	if c.Limit < 0 {
+		faults = append(faults, errors.New("--limit must not be negative"))
+	}
+	return errors.Join(append(faults, c.policy().Validate())...)
+}
+
 // replayReport is what a replay found.
 type replayReport struct {
 	Rows        int            `json:"rows"`         // of the input
 	Refused     int            `json:"refused"`      // rows that validation turned away
-	Repeated    int            `json:"repeated"`     // rows whose id had been there before
-	Stored      int            `json:"transactions"` // stored by the end
-	DeadLetters int            `json:"dead_letters"`
+	Refusals    map[string]int `json:"refusals"`     // the same by code of the fault; a row counts under each that it has
+	Repeated    int            `json:"repeated"`     // rows that had been there before
+	Conflicting int            `json:"conflicting"`  // rows whose id another transaction had taken
+	Stored      int            `json:"stored"`       // by this run
+	Total       int            `json:"transactions"` // stored by the end, by earlier runs too
+	DeadLetters int            `json:"dead_letters"` // open by the end
 	Labels      int            `json:"labels"`
-	Seconds     float64        `json:"seconds"` // until the last one was stored
-	PerSecond   float64        `json:"per_second"`
+	Seconds     float64        `json:"seconds"`    // until the last one was stored
+	PerSecond   float64        `json:"per_second"` // of those that this run stored
 	Latency     latencyReport  `json:"latency"`
-	Outcomes    map[string]int `json:"decisions"`
+	Outcomes    map[string]int `json:"decisions"` // of all that is stored by the end
 	RuleSet     string         `json:"rule_set"`
 	Policy      string         `json:"policy"`
 
@@ -61,14 +76,9 @@ func (c *replayCommand) Run(ctx context.Context, out streams) error {
 		return err
 	}
 	defer cleanup()
-	s := &Settings{
-		DataDir: filepath.Join(dir, "data"), KeysDir: filepath.Join(dir, "keys"), Rules: c.Rules,
-		// One partition keeps the order of the file across customers.
-		Partitions: 1, BatchSize: c.BatchSize, Retention: 168 * time.Hour, StreamRoom: 64 << 30, MemoryLimit: 300,
-		LogLevel: "warn", LogFormat: "text",
-	}
-	p := decision.DefaultPolicy()
-	s.Challenge, s.Review, s.Decline = p.Challenge, p.Review, p.Decline
+	s := defaultSettings(filepath.Join(dir, "data"), filepath.Join(dir, "keys"))
+	s.Rules, s.policyFlags, s.BatchSize, s.StreamRoom = c.Rules, c.policyFlags, c.BatchSize, 64<<30
+	s.Partitions = 1 // keeps the order of the file across customers
 	log, err := s.logger(out.err)
 	if err != nil {
 		return err
@@ -132,18 +142,35 @@ func (c *replayCommand) replay(ctx context.Context, b *backends, clock *replayCl
 			stop(err)
 		}
 	}()
-	start := time.Now()
-	f := &replayFeed{command: c, backends: b, clock: clock, progress: p, start: start, report: &replayReport{Outcomes: map[string]int{}}, pending: map[string]bool{}}
-	err = f.run(ctx, in)
-	if err == nil {
-		err = b.drain(ctx)
-	}
-	f.report.Seconds = time.Since(start).Seconds()
+	report, err := c.feed(ctx, b, clock, p, in)
 	stopWork()
 	<-finished
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
+	return report, err
+}
+
+// feed takes the file in and waits until the workers have stored it.
+func (c *replayCommand) feed(ctx context.Context, b *backends, clock *replayClock, p *progress, in replayInput) (*replayReport, error) {
+	if err := b.drain(ctx); err != nil { // what an interrupted run left in the stream is not this one's
+		return nil, err
+	}
+	before, err := b.store.Totals(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f := newReplayFeed(c, b, clock, p)
+	if err = f.run(ctx, in); err == nil {
+		err = b.drain(ctx)
+	}
+	f.report.Seconds = time.Since(f.start).Seconds()
+	if err != nil {
+		return nil, err
+	}
+	after, err := b.store.Totals(ctx)
+	f.report.Stored = int(after.Transactions() - before.Transactions())
+	f.report.PerSecond = float64(f.report.Stored) / f.report.Seconds
 	return f.report, err
 }
 
@@ -156,8 +183,12 @@ func (c *replayCommand) finish(out streams, r *replayReport) error {
 	if c.JSON {
 		return printJSON(out.out, r)
 	}
-	fmt.Fprintf(out.out, "%s rows, %s stored in %.1f s (%s a second), %s refused, %s dead letters\n",
-		count(r.Rows), count(r.Stored), r.Seconds, count(int(r.PerSecond)), count(r.Refused), count(r.DeadLetters))
+	fmt.Fprintf(out.out, "%s rows, %s stored in %.1f s (%s a second), %s refused%s%s, %s dead letters\n",
+		count(r.Rows), count(r.Stored), r.Seconds, count(int(r.PerSecond)), count(r.Refused),
+		some(", %s repeated", r.Repeated), some(", %s conflicting", r.Conflicting), count(r.DeadLetters))
+	for _, code := range sortedKeys(r.Refusals) {
+		fmt.Fprintf(out.out, "  refused as %s: %s\n", code, count(r.Refusals[code]))
+	}
 	fmt.Fprintf(out.out, "  approved %s, challenged %s, held for review %s, declined %s\n",
 		count(r.Outcomes["approve"]), count(r.Outcomes["challenge"]), count(r.Outcomes["review"]), count(r.Outcomes["decline"]))
 	fmt.Fprintf(out.out, "  engine: p50 %.3f ms, p99 %.3f ms\n", r.Latency.Engine.P50, r.Latency.Engine.P99)
@@ -171,4 +202,12 @@ func (c *replayCommand) finish(out streams, r *replayReport) error {
 			month, count(d.Transactions), d.Precision, d.Recall, d.AveragePrecision)
 	}
 	return nil
+}
+
+// some is text about n, or nothing if n is 0.
+func some(text string, n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(text, count(n))
 }

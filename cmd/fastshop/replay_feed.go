@@ -23,6 +23,9 @@ func (c *replayClock) set(now time.Time) { c.millis.Store(now.UnixMilli()) }
 // and no label waits long for its transaction.
 const maxLag = 20_000
 
+// shownRefusals is how many refused rows are told of one by one.
+const shownRefusals = 5
+
 // replayFeed takes a file in, batch by batch, with labels in their place in time.
 type replayFeed struct {
 	command  *replayCommand
@@ -32,12 +35,42 @@ type replayFeed struct {
 	start    time.Time
 	report   *replayReport
 
-	batch   []*ingest.Submission
-	pending map[string]bool // ids in batch
-	end     time.Time       // of the latest row in batch
-	last    time.Time       // of the latest row of the file
-	labels  labelsByTime    // not yet known at end
-	due     []review.Label  // known, but not yet told
+	batch    []replayRow
+	pending  map[string]bool        // ids in batch
+	onTheWay inFlight               // ids that may still be on their way to the store
+	end      time.Time              // of the latest row in batch
+	last     time.Time              // of the latest row of the file
+	labels   labelsByTime           // not yet known at end
+	due      []*review.Label        // known, but not yet told
+	strange  map[*review.Label]bool // of rows whose id is another transaction's: they are about nothing that is stored
+}
+
+func newReplayFeed(c *replayCommand, b *backends, clock *replayClock, p *progress) *replayFeed {
+	return &replayFeed{
+		command: c, backends: b, clock: clock, progress: p, start: time.Now(),
+		report:  &replayReport{Refusals: map[string]int{}, Outcomes: map[string]int{}},
+		pending: map[string]bool{}, strange: map[*review.Label]bool{},
+	}
+}
+
+// inFlight remembers the ids that were appended to the stream lately, at least maxLag of them: an older one is stored,
+// since the pipeline is never further behind.
+type inFlight struct{ young, old map[string]bool }
+
+func (i *inFlight) add(id string) {
+	if i.young == nil {
+		i.young = make(map[string]bool)
+	}
+	i.young[id] = true
+}
+
+func (i *inFlight) has(id string) bool { return i.young[id] || i.old[id] }
+
+// age lets go of the older ids once there are enough young ones; only while the pipeline is at most maxLag behind.
+func (i *inFlight) age() {
+	if len(i.young) >= maxLag {
+		i.young, i.old = nil, i.young
+	}
 }
 
 func (f *replayFeed) run(ctx context.Context, in replayInput) error {
@@ -70,21 +103,22 @@ func (f *replayFeed) run(ctx context.Context, in replayInput) error {
 }
 
 func (f *replayFeed) take(ctx context.Context, row *replayRow) error {
+	if row.at.After(f.last) { // a row that cannot be read has no time
+		f.last = row.at
+	}
 	if row.submission == nil && row.refused == nil {
 		heap.Push(&f.labels, row.label)
-		f.last = row.at
 		return nil
 	}
 	f.report.Rows++
-	f.last = row.at
 	if row.refused != nil {
-		f.report.Refused++
+		f.refuse(row)
 		return nil
 	}
 	if err := f.advance(ctx, row.at); err != nil {
 		return err
 	}
-	f.batch = append(f.batch, row.submission)
+	f.batch = append(f.batch, *row)
 	f.pending[row.id] = true
 	f.end = row.at
 	if row.label != nil {
@@ -98,6 +132,29 @@ func (f *replayFeed) take(ctx context.Context, row *replayRow) error {
 	return f.flush(ctx)
 }
 
+// refuse counts a row that was turned away, and tells of the first few by line and reason, never by value.
+func (f *replayFeed) refuse(row *replayRow) {
+	f.report.Refused++
+	codes := map[ingest.Code]bool{ingest.Malformed: true}
+	var refusal *ingest.Refusal
+	if errors.As(row.refused, &refusal) {
+		clear(codes)
+		for _, fault := range refusal.Faults {
+			codes[fault.Code] = true
+		}
+	}
+	for code := range codes {
+		f.report.Refusals[string(code)]++
+	}
+	if f.report.Refused <= shownRefusals {
+		f.progress.done()
+		fmt.Fprintf(f.progress.w, "line %d refused: %v\n", row.line, row.refused)
+	}
+	if f.report.Refused == shownRefusals {
+		fmt.Fprintln(f.progress.w, "further refused rows are only counted")
+	}
+}
+
 // advance moves the time of the file on. A label that becomes known now about a transaction of the batch at hand ends
 // the batch: the transaction must be stored before the label can be, and rows from now on must see it.
 func (f *replayFeed) advance(ctx context.Context, now time.Time) error {
@@ -105,7 +162,7 @@ func (f *replayFeed) advance(ctx context.Context, now time.Time) error {
 	for len(f.labels) > 0 && !f.labels[0].KnownAt.After(now) {
 		l := heap.Pop(&f.labels).(*review.Label)
 		cut = cut || f.pending[l.TransactionID]
-		f.due = append(f.due, *l)
+		f.due = append(f.due, l)
 	}
 	if cut {
 		return f.flush(ctx)
@@ -123,18 +180,51 @@ func (f *replayFeed) flush(ctx context.Context) error {
 	if err := f.tell(ctx); err != nil {
 		return err
 	}
-	answers, err := f.backends.intake.Accept(ctx, f.batch)
-	if err != nil {
-		return fmt.Errorf("take rows in: %w", err)
-	}
-	for _, a := range answers {
-		if a != ingest.Accepted {
-			f.report.Repeated++
-		}
+	if err := f.accept(ctx); err != nil {
+		return err
 	}
 	f.batch = f.batch[:0]
 	clear(f.pending)
-	return f.keepUp(ctx)
+	if err := f.keepUp(ctx); err != nil {
+		return err
+	}
+	f.onTheWay.age()
+	return nil
+}
+
+// accept hands on the rows of the batch. Should one have the id of a row that may not be stored yet, it waits until that
+// is: only then can a repeat be told from another transaction, and the outcome does not depend on who is faster.
+func (f *replayFeed) accept(ctx context.Context) error {
+	submissions := make([]*ingest.Submission, len(f.batch))
+	again := false
+	for i := range f.batch {
+		submissions[i] = f.batch[i].submission
+		again = again || f.onTheWay.has(f.batch[i].id)
+	}
+	if again {
+		if err := f.backends.drain(ctx); err != nil {
+			return err
+		}
+		f.onTheWay = inFlight{}
+	}
+	answers, err := f.backends.intake.Accept(ctx, submissions)
+	if err != nil {
+		return fmt.Errorf("take rows in: %w", err)
+	}
+	for i, a := range answers {
+		switch a {
+		case ingest.Accepted:
+			f.onTheWay.add(f.batch[i].id)
+		case ingest.Conflict:
+			f.report.Conflicting++
+			if l := f.batch[i].label; l != nil {
+				f.strange[l] = true
+			}
+		default:
+			f.report.Repeated++
+		}
+	}
+	return nil
 }
 
 // keepUp waits while the pipeline is too far behind.
@@ -155,12 +245,16 @@ func (f *replayFeed) keepUp(ctx context.Context) error {
 // tell stores the labels that are due, but for those about the batch at hand. A label whose transaction is still on its
 // way to the store waits for it.
 func (f *replayFeed) tell(ctx context.Context) error {
-	var now, later []review.Label
+	var now []review.Label
+	var later []*review.Label
 	for _, l := range f.due {
-		if f.pending[l.TransactionID] {
+		switch {
+		case f.strange[l]:
+			delete(f.strange, l)
+		case f.pending[l.TransactionID]:
 			later = append(later, l)
-		} else {
-			now = append(now, l)
+		default:
+			now = append(now, *l)
 		}
 	}
 	f.due = later

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +21,8 @@ import (
 
 // replayRow is what a file says next: a transaction, a label that becomes known, or a row that cannot be used.
 type replayRow struct {
-	id         string
+	id         string // of a refused row only if it is in the form of an id, so that nothing personal is taken for one
+	line       int    // in the file, from 1
 	at         time.Time
 	submission *ingest.Submission // nil for a label and for a refused row
 	refused    error              // why the row cannot be used
@@ -47,7 +50,8 @@ func openReplay(path, format string) (replayInput, error) {
 		}
 	}
 	if format == "ndjson" {
-		return &ndjsonInput{simulate.NewDecoder(r), file}, nil
+		lines := &lineReader{r: bufio.NewReaderSize(r, simulate.MaxLine)}
+		return &ndjsonInput{simulate.NewDecoder(lines), lines, file}, nil
 	}
 	h, err := backtest.NewHandbook(r)
 	if err != nil {
@@ -65,7 +69,7 @@ type handbookInput struct {
 func (in *handbookInput) Next() (replayRow, error) {
 	row, err := in.handbook.Next()
 	if errors.Is(err, backtest.ErrFormat) {
-		return replayRow{id: row.ID, refused: err}, nil
+		return replayRow{id: safeID(row.ID), line: row.Line, refused: err}, nil
 	}
 	if err != nil {
 		return replayRow{}, err
@@ -73,9 +77,9 @@ func (in *handbookInput) Next() (replayRow, error) {
 	s := &ingest.Submission{ID: row.ID, OccurredAt: row.At, Method: payment.Card, Terminal: row.Terminal}
 	s.Amount.Centavos, s.Amount.Currency = row.Centavos, "BRL"
 	s.Customer.ID = pii.NewText(row.Customer)
-	out := replayRow{id: row.ID, at: row.At, submission: s, truth: true, fraud: row.Fraud}
+	out := replayRow{id: row.ID, line: row.Line, at: row.At, submission: s, truth: true, fraud: row.Fraud}
 	if err := s.Validate(row.At); err != nil {
-		out.submission, out.refused = nil, err
+		return replayRow{id: safeID(row.ID), line: row.Line, at: row.At, refused: err}, nil
 	}
 	if row.Fraud {
 		// Genuine rows need no label: without one a transaction counts as genuine after the same seven days.
@@ -86,24 +90,75 @@ func (in *handbookInput) Next() (replayRow, error) {
 
 // ndjsonInput reads what fastshop simulate writes. Its labels come as rows of their own, at their time.
 type ndjsonInput struct {
-	lines *simulate.Decoder
+	decoder *simulate.Decoder
+	lines   *lineReader
 	io.Closer
 }
 
 func (in *ndjsonInput) Next() (replayRow, error) {
-	item, err := in.lines.Next()
+	item, err := in.decoder.Next()
 	if errors.Is(err, simulate.ErrFormat) {
-		return replayRow{refused: err}, nil
+		return replayRow{id: safeID(idIn(in.lines.last)), line: in.lines.n, refused: err}, nil
 	}
 	if err != nil {
 		return replayRow{}, err
 	}
 	if l := item.Label; l != nil {
-		return replayRow{id: l.TransactionID, at: l.KnownAt, label: labelOf(l)}, nil
+		return replayRow{id: l.TransactionID, line: in.lines.n, at: l.KnownAt, label: labelOf(l)}, nil
 	}
-	row := replayRow{id: item.ID, at: item.At, truth: true, fraud: item.Fraud}
-	row.submission, row.refused = ingest.Decode(item.Submission, item.At)
+	row := replayRow{id: item.ID, line: in.lines.n, at: item.At, truth: true, fraud: item.Fraud}
+	if row.submission, row.refused = ingest.Decode(item.Submission, item.At); row.refused != nil {
+		row.id = safeID(row.id)
+	}
 	return row, nil
+}
+
+// safeID is an id that was refused along with its row, if it may be written down: in the form of an id, and no card
+// number.
+func safeID(id string) string {
+	if !payment.ValidID(id) || pii.ContainsPAN(id) {
+		return ""
+	}
+	return id
+}
+
+// idIn finds the id of a transaction in a line that is JSON, but not what it should be.
+func idIn(line []byte) string {
+	var row struct {
+		Transaction struct {
+			ID string `json:"id"`
+		} `json:"transaction"`
+	}
+	if json.Unmarshal(line, &row) != nil {
+		return ""
+	}
+	return row.Transaction.ID
+}
+
+// lineReader hands out at most one line at a time, so that whoever reads through it can be told the current one.
+type lineReader struct {
+	r    *bufio.Reader
+	n    int    // number of the current line
+	last []byte // its end, valid until the next Read: all of it unless it is longer than the buffer
+	rest []byte // of last, what was not handed out yet
+	more bool   // the line goes on
+}
+
+func (l *lineReader) Read(p []byte) (int, error) {
+	if len(l.rest) == 0 {
+		part, err := l.r.ReadSlice('\n')
+		if len(part) == 0 && err != nil {
+			return 0, err
+		}
+		if !l.more {
+			l.n++
+		}
+		l.more = errors.Is(err, bufio.ErrBufferFull)
+		l.last, l.rest = part, part // an error other than a full buffer comes again with the next call
+	}
+	n := copy(p, l.rest)
+	l.rest = l.rest[n:]
+	return n, nil
 }
 
 func labelOf(l *simulate.Label) *review.Label {

@@ -31,7 +31,7 @@ func (c *replayCommand) measure(ctx context.Context, b *backends, r *replayRepor
 	if err != nil {
 		return err
 	}
-	m := &measurement{report: r, lines: lines, months: map[string]*backtest.Tally{}}
+	m := &measurement{backends: b, report: r, lines: lines, months: map[string]*backtest.Tally{}}
 	rows := newStoredRows(ctx, b.store)
 	defer rows.stop()
 	for seen := 0; c.Limit == 0 || seen < c.Limit; {
@@ -59,24 +59,31 @@ func (c *replayCommand) measure(ctx context.Context, b *backends, r *replayRepor
 
 // measurement gathers the figures of a replay.
 type measurement struct {
-	report *replayReport
-	lines  *csv.Writer // nil writes none
-	all    backtest.Tally
-	truths bool
-	months map[string]*backtest.Tally
+	backends *backends
+	report   *replayReport
+	lines    *csv.Writer // nil writes none
+	all      backtest.Tally
+	truths   bool
+	months   map[string]*backtest.Tally
+
+	canonical []byte // room for a row's canonical form
 }
 
 func (m *measurement) add(row *replayRow, rows *storedRows) error {
 	if row.refused != nil {
 		return m.line(row.id, "", "refused", "")
 	}
-	d, err := rows.find(row.id)
+	s, err := rows.find(row.id)
 	if errors.Is(err, sqlitestore.ErrNotFound) {
 		return m.line(row.id, "", "dead_letter", "")
 	}
 	if err != nil {
 		return err
 	}
+	if m.conflicts(row, s) {
+		return m.line(row.id, "", "conflict", "")
+	}
+	d := &s.Decision
 	if row.truth {
 		m.truths = true
 		flagged := d.Outcome != decision.Approve
@@ -96,6 +103,12 @@ func (m *measurement) add(row *replayRow, rows *storedRows) error {
 	return m.line(row.id, strconv.Itoa(d.Score), d.Outcome.String(), strings.Join(codes, "|"))
 }
 
+// conflicts reports whether another transaction is stored under the row's id: its verdict is not the row's.
+func (m *measurement) conflicts(row *replayRow, s *sqlitestore.Stored) bool {
+	m.canonical = row.submission.AppendCanonical(m.canonical[:0])
+	return !s.Erased && s.Transaction.MAC != m.backends.vault.PayloadMAC(m.canonical)
+}
+
 func (m *measurement) line(fields ...string) error {
 	if m.lines == nil {
 		return nil
@@ -109,8 +122,7 @@ func (m *measurement) finish(ctx context.Context, b *backends) error {
 		return err
 	}
 	r := m.report
-	r.Stored, r.DeadLetters = int(totals.Transactions()), int(totals.DeadLetters)
-	r.PerSecond = float64(r.Stored) / r.Seconds
+	r.Total, r.DeadLetters = int(totals.Transactions()), int(totals.DeadLetters)
 	for o, n := range map[decision.Outcome]int64{
 		decision.Approve: totals.Approve, decision.Challenge: totals.Challenge, decision.Review: totals.Review, decision.Decline: totals.Decline,
 	} {
@@ -150,7 +162,7 @@ func (c *replayCommand) decisionLines() (*csv.Writer, func() error, error) {
 	return w, finish, w.Write([]string{"transaction_id", "score", "outcome", "reasons"})
 }
 
-// storedRows finds stored decisions in the order of a file. Nearly always that is the order of commits, so that one
+// storedRows finds stored rows in the order of a file. Nearly always that is the order of commits, so that one
 // scan beside the file is enough; what is not next in line is looked up by id.
 type storedRows struct {
 	ctx   context.Context
@@ -178,22 +190,22 @@ func newStoredRows(ctx context.Context, store *sqlitestore.Store) *storedRows {
 	return r
 }
 
-func (r *storedRows) find(id string) (*decision.Decision, error) {
+func (r *storedRows) find(id string) (*sqlitestore.Stored, error) {
 	if r.ahead == nil {
 		if s, ok := <-r.next; ok {
 			r.ahead = &s
 		}
 	}
 	if r.ahead != nil && r.ahead.Transaction.ID == id {
-		d := r.ahead.Decision
+		s := r.ahead
 		r.ahead = nil
-		return &d, nil
+		return s, nil
 	}
 	s, err := r.store.Decision(r.ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return &s.Decision, nil
+	return &s, nil
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -2,24 +2,37 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/score"
+	"github.com/fastshop/pipeline/internal/sqlitefile"
+	"github.com/fastshop/pipeline/internal/sqlitestore"
+	"github.com/fastshop/pipeline/internal/stream/sqlitestream"
+	"github.com/fastshop/pipeline/internal/velocity"
 )
 
 type verifyCommand struct {
 	DataDir string `help:"Folder of stream and store; no other process may use it meanwhile." default:"fastshop-data" type:"path"`
 	KeysDir string `help:"Folder of keys, for the search for personal data." default:"fastshop-keys" type:"path"`
-	Rules   string `help:"Rule file of the program that wrote the data; it decides which windows there are." type:"path" placeholder:"FILE"`
+	Rules   string `help:"Rule file that decides which windows are recounted; the built-in rules if empty." type:"path" placeholder:"FILE"`
 	Samples int    `help:"How many transactions to recount windows for and to search for personal data of." default:"100"`
 	JSON    bool   `help:"Print JSON."`
 }
 
 func (c *verifyCommand) Help() string {
-	return "Reads everything and changes nothing but what a start always does. Exit code 3 when something is wrong."
+	return "Reads everything and judges nothing. Every check is made, whatever the others find. Exit code 3 when something is wrong."
+}
+
+// Validate refuses what makes no sense; kong calls it.
+func (c *verifyCommand) Validate() error {
+	if c.Samples < 1 {
+		return errors.New("--samples must be at least 1")
+	}
+	return nil
 }
 
 // finding is the result of one check.
@@ -28,86 +41,135 @@ type finding struct {
 	OK      bool     `json:"ok"`
 	Skipped bool     `json:"skipped,omitempty"`
 	Detail  string   `json:"detail"`
-	Faults  []string `json:"faults,omitempty"` // at most maxFaults
+	Faults  []string `json:"faults,omitempty"`      // the first maxFaults
+	More    int      `json:"more_faults,omitempty"` // those after them
 }
 
 const maxFaults = 20
 
 func (f *finding) fault(format string, args ...any) {
 	f.OK = false
-	if len(f.Faults) < maxFaults {
-		f.Faults = append(f.Faults, fmt.Sprintf(format, args...))
+	if len(f.Faults) == maxFaults {
+		f.More++
+		return
 	}
+	f.Faults = append(f.Faults, fmt.Sprintf(format, args...))
 }
+
+func (f *finding) skip(why string) { f.Skipped, f.Detail = true, "SKIPPED: "+why }
 
 // verification is what every check looks at.
 type verification struct {
-	*backends
-	samples int
-	show    func(format string, args ...any)
+	*verifyCommand
+	show          func(format string, args ...any)
+	plan          velocity.Plan
+	windowOptions velocity.Options
+	stream        *sqlitestream.Log
+	store         *sqlitestore.Store
+	covered       map[string]int64 // transactions by audit chain; nil until the chains were read
+
+	closers []func() error // in the order of opening
 }
 
 func (c *verifyCommand) Run(ctx context.Context, out streams) error {
-	for _, name := range []string{streamFile, storeFile} {
-		if _, err := os.Stat(filepath.Join(c.DataDir, name)); err != nil {
-			return withHint(fmt.Errorf("find %s: %w", name, err), "name the folder that fastshop serve used: --data-dir")
-		}
-	}
-	keysDir, cleanup, keysGone, err := c.keys()
-	if err != nil {
-		return err
-	}
-	defer cleanup()
-	s := &Settings{
-		DataDir: c.DataDir, KeysDir: keysDir, Rules: c.Rules, BatchSize: 1, LogLevel: "warn", LogFormat: "text",
-		Retention: 168 * time.Hour, StreamRoom: 1 << 50,
-	}
-	p := decision.DefaultPolicy()
-	s.Challenge, s.Review, s.Decline = p.Challenge, p.Review, p.Decline
-	log, err := s.logger(out.err)
-	if err != nil {
-		return err
-	}
-	b, err := openBackends(ctx, s, log, out.err, hooks{everything: true})
-	if err != nil {
-		return err
-	}
 	progress := newProgress(out.err)
-	v := &verification{backends: b, samples: c.Samples, show: progress.show}
-	findings, err := v.run(ctx, keysGone)
-	progress.done()
-	if closeErr := b.Close(); err == nil {
-		err = closeErr
-	}
+	v, err := c.open(ctx, progress)
 	if err != nil {
+		return err
+	}
+	findings, err := v.run(ctx)
+	progress.done()
+	if err = errors.Join(err, v.Close()); err != nil {
 		return err
 	}
 	return c.print(out, findings)
 }
 
-// keys returns the key folder, or an empty temporary one when there is none: all checks but one do without.
-func (c *verifyCommand) keys() (dir string, cleanup func(), gone bool, err error) {
-	if _, err := os.Stat(filepath.Join(c.KeysDir, keysFile)); err == nil {
-		return c.KeysDir, func() {}, false, nil
+// dataFiles refuses a folder that lacks one of the files, before anything is made in it.
+func dataFiles(dir string, names ...string) error {
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return withHint(fmt.Errorf("find %s: %w", name, err), "name the folder that fastshop serve used: --data-dir")
+		}
 	}
-	dir, err = os.MkdirTemp("", "fastshop-verify-")
-	if err != nil {
-		return "", nil, true, fmt.Errorf("make folder: %w", err)
-	}
-	return dir, func() { _ = os.RemoveAll(dir) }, true, nil // a temporary folder that stays is the system's to remove
+	return nil
 }
 
-func (v *verification) run(ctx context.Context, keysGone bool) ([]finding, error) {
-	var findings []finding
-	checks := []func(context.Context, *finding) error{v.rows, v.streamed, v.chains, v.recounted, v.personal}
-	for i, check := range checks {
-		f := finding{OK: true}
-		if i == len(checks)-1 && keysGone {
-			findings = append(findings, finding{Check: "personal data", OK: true, Skipped: true, Detail: "SKIPPED: no keys in --keys-dir, so there is nothing to search for"})
-			continue
+// lockData takes a data folder that is there.
+func lockData(dir string) (*sqlitefile.DirLock, error) {
+	lock, err := sqlitefile.Lock(dir)
+	return lock, withHint(err, "one process at a time may use a data folder; stop the other one or choose another --data-dir")
+}
+
+// open opens stream and store as they are, without what a start refuses, mends or adds.
+func (c *verifyCommand) open(ctx context.Context, p *progress) (_ *verification, err error) {
+	if err := dataFiles(c.DataDir, streamFile, storeFile); err != nil {
+		return nil, err
+	}
+	rules, err := loadRules(c.Rules)
+	if err != nil {
+		return nil, err
+	}
+	zone, err := time.LoadLocation("America/Sao_Paulo")
+	if err != nil {
+		return nil, fmt.Errorf("load time zone: %w", err)
+	}
+	v := &verification{verifyCommand: c, show: p.show, windowOptions: velocity.Options{ProfileHorizon: profileHorizon, Location: zone}}
+	if v.plan, err = score.PlanFor(rules); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, v.Close())
 		}
-		if err := check(ctx, &f); err != nil {
-			return nil, fmt.Errorf("verify %s: %w", f.Check, err)
+	}()
+	lock, err := lockData(c.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	v.closers = append(v.closers, lock.Unlock)
+	if v.stream, err = sqlitestream.Open(ctx, filepath.Join(c.DataDir, streamFile), sqlitestream.Options{}); err != nil {
+		return nil, err
+	}
+	v.closers = append(v.closers, v.stream.Close)
+	v.store, err = sqlitestore.Open(ctx, filepath.Join(c.DataDir, storeFile), sqlitestore.Options{
+		Progress: func(done, total int64) { v.show("opening store: %s of %s ids", count(done), count(total)) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	v.closers = append(v.closers, v.store.Close)
+	return v, nil
+}
+
+// Close closes what was opened, the latest first.
+func (v *verification) Close() error {
+	var errs []error
+	for i := len(v.closers) - 1; i >= 0; i-- {
+		errs = append(errs, v.closers[i]())
+	}
+	v.closers = nil
+	return errors.Join(errs...)
+}
+
+// run makes every check. One that cannot be finished is a finding like others: what it stumbled over is damage, too.
+func (v *verification) run(ctx context.Context) ([]finding, error) {
+	var findings []finding
+	for _, c := range []struct {
+		name  string
+		check func(context.Context, *finding) error
+	}{
+		{"store", v.rows}, {"audit", v.chains}, {"stream", v.streamed}, {"windows", v.recounted}, {"personal data", v.personal},
+	} {
+		f := finding{Check: c.name, OK: true}
+		if err := c.check(ctx, &f); err != nil {
+			f.fault("the check could not be finished: %v", err)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("verify %s: %w", c.name, err)
+		}
+		if !f.OK {
+			f.Detail = fmt.Sprintf("faults found: %s", count(len(f.Faults)+f.More))
 		}
 		findings = append(findings, f)
 	}
@@ -135,6 +197,9 @@ func (c *verifyCommand) print(out streams, findings []finding) error {
 			fmt.Fprintf(out.out, "%s%-14s %s\n", mark, f.Check, f.Detail)
 			for _, fault := range f.Faults {
 				fmt.Fprintf(out.out, "        %s\n", fault)
+			}
+			if f.More > 0 {
+				fmt.Fprintf(out.out, "        and %s more\n", count(f.More))
 			}
 		}
 	}

@@ -9,44 +9,68 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/fastshop/pipeline/internal/payment"
-	"github.com/fastshop/pipeline/internal/sqlitestore"
 	"github.com/fastshop/pipeline/internal/vault"
 )
 
 // minNeedle is the shortest value that is searched for: a shorter one is found anywhere by chance.
 const minNeedle = 8
 
+// keysBinding is the name under which a store is bound to the ring of token keys; see backends.bind.
+const keysBinding = "keys"
+
 // personal opens the sealed fields of sampled transactions and searches every file of the data folder for them. It
 // says where something was found, never what.
 func (v *verification) personal(ctx context.Context, f *finding) error {
-	f.Check = "personal data"
-	needles, opened, err := v.needles(ctx)
+	if _, err := os.Stat(filepath.Join(v.KeysDir, keysFile)); err != nil {
+		f.skip("no keys in --keys-dir, so there is nothing to search for")
+		return nil
+	}
+	s := defaultSettings(v.DataDir, v.KeysDir)
+	if err := s.keysMatch(); err != nil { // nothing is made in a folder that is not what it should be
+		return err
+	}
+	keys := &backends{settings: s, now: time.Now}
+	err := keys.openVault(ctx)
+	if err == nil {
+		err = v.searched(ctx, f, keys.vault)
+	}
+	return errors.Join(err, keys.Close())
+}
+
+func (v *verification) searched(ctx context.Context, f *finding, keys *vault.Vault) error {
+	bound, err := v.store.Bound(ctx, keysBinding)
 	if err != nil {
 		return err
 	}
-	files, err := os.ReadDir(v.settings.DataDir)
+	if bound != "" && bound != keys.ID() {
+		return errors.New("the keys in --keys-dir are not those that the data were made with")
+	}
+	needles, opened, err := v.needles(ctx, f, keys)
+	if errors.Is(err, vault.ErrKeyDisabled) {
+		f.skip("the personal-data key is disabled, so there is nothing to search for")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	var searched int64
-	for _, file := range files {
-		if !file.Type().IsRegular() {
-			continue
-		}
-		v.show("searching %s", file.Name())
-		n, hits, err := needles.search(filepath.Join(v.settings.DataDir, file.Name()))
-		if err != nil {
+	err = filepath.WalkDir(v.DataDir, func(path string, file os.DirEntry, err error) error {
+		if err != nil || !file.Type().IsRegular() {
 			return err
 		}
+		v.show("searching %s", file.Name())
+		n, hits, err := needles.search(path)
 		searched += n
-		for field, times := range hits {
-			f.fault("%s holds a customer's %s in the clear, %d times", file.Name(), field, times)
+		for _, field := range sortedKeys(hits) {
+			f.fault("%s holds a customer's %s in the clear, %d times", file.Name(), field, hits[field])
 		}
-	}
-	f.Detail = fmt.Sprintf("%d values of %d opened transactions are nowhere in %s MiB", needles.n, opened, count(searched>>20))
-	return nil
+		return err
+	})
+	f.Detail = fmt.Sprintf("%d values of %d opened transactions are nowhere in %s KiB", needles.n, opened, count(searched>>10))
+	return err
 }
 
 // needles are values to search for, by their first eight bytes.
@@ -60,48 +84,44 @@ type needle struct {
 	value []byte
 }
 
-// needles opens the newest sampled transactions.
-func (v *verification) needles(ctx context.Context) (*needles, int, error) {
-	found := &needles{byHead: map[uint64][]needle{}}
-	rows, err := v.store.Recent(ctx, v.samples)
+// needles opens the newest transactions. What cannot be opened is a fault of its own.
+func (v *verification) needles(ctx context.Context, f *finding, keys *vault.Vault) (found *needles, opened int, err error) {
+	found = &needles{byHead: map[uint64][]needle{}}
+	rows, err := v.store.Recent(ctx, v.Samples)
 	if err != nil {
 		return nil, 0, err
 	}
-	opened := 0
 	for i := range rows {
-		ok, err := v.openInto(ctx, &rows[i], found)
-		if err != nil {
+		t := &rows[i].Transaction
+		if t.SealState != payment.Sealed || len(t.Sealed) == 0 {
+			continue
+		}
+		fields, err := keys.Open(ctx, t.Customer, t.ID, t.Sealed)
+		switch {
+		case errors.Is(err, vault.ErrErased):
+			continue
+		case errors.Is(err, vault.ErrKeyDisabled):
 			return nil, 0, err
+		case err != nil:
+			f.fault("the personal fields of transaction %s cannot be opened: %v", t.ID, err)
+			continue
 		}
-		if ok {
-			opened++
-		}
+		opened++
+		found.add(t.ID, fields)
 	}
 	return found, opened, nil
 }
 
-func (v *verification) openInto(ctx context.Context, s *sqlitestore.Stored, into *needles) (bool, error) {
-	t := &s.Transaction
-	if t.SealState != payment.Sealed || len(t.Sealed) == 0 {
-		return false, nil
-	}
-	fields, err := v.vault.Open(ctx, t.Customer, t.ID, t.Sealed)
-	if errors.Is(err, vault.ErrErased) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("open transaction %s: %w", t.ID, err)
-	}
+func (n *needles) add(id string, fields []vault.Field) {
 	for _, field := range fields {
 		// The transaction's id is the client's own and in the clear by design; a shop that makes it of the customer's id
 		// is told so by the documentation, not by this search.
-		if len(field.Value) >= minNeedle && !bytes.Contains([]byte(t.ID), field.Value) {
+		if len(field.Value) >= minNeedle && !bytes.Contains([]byte(id), field.Value) {
 			head := binary.LittleEndian.Uint64(field.Value)
-			into.byHead[head] = append(into.byHead[head], needle{field.Name, bytes.Clone(field.Value)})
-			into.n++
+			n.byHead[head] = append(n.byHead[head], needle{field.Name, bytes.Clone(field.Value)})
+			n.n++
 		}
 	}
-	return true, nil
 }
 
 // search reads a file and returns its size and how often values of each field were found.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/payment"
@@ -98,7 +99,12 @@ func (p Policy) Validate() error {
 
 // Version names the policy with its thresholds, so that a stored decision says what it was measured against.
 func (p Policy) Version() string {
-	return fmt.Sprintf("%s/%d-%d-%d", p.Name, p.Challenge, p.Review, p.Decline)
+	b := append(make([]byte, 0, 48), p.Name...) // every decision asks; fmt would cost more than the rules
+	for i, threshold := range [...]int{p.Challenge, p.Review, p.Decline} {
+		b = append(b, "/--"[i])
+		b = strconv.AppendInt(b, int64(threshold), 10)
+	}
+	return string(b)
 }
 
 // Outcome is the verdict for a score, at least as hard as floor.
