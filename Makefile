@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 FOR ?=
 REPORT ?= report.json
-DATA ?= ../shared/data/handbook.csv.gz
+DATA ?= handbook.csv.gz
 FUZZTIME ?= 20s
 GO ?= go
 BIN := bin/fastshop

@@ -70,7 +70,7 @@ type backends struct {
 // hooks are what a command wants to be told of.
 type hooks struct {
 	decided func(pipeline.Entry)
-	labeled func(review.Label, pipeline.Labelled)
+	labeled func(review.Label, pipeline.Labeled)
 	// clock is the time of the transactions, for a replay of the past; nil is the clock on the wall.
 	clock func() time.Time
 	// everything rebuilds windows from all that is stored, however old.
@@ -116,25 +116,6 @@ func openBackends(ctx context.Context, s *Settings, log *slog.Logger, progress i
 		return nil, err
 	}
 	return b, b.openPaths(ctx, h)
-}
-
-// keysMatch refuses to make new keys where old ones are expected: data that were tokenized with other keys could not be
-// joined with what comes in, and block lists would match nobody.
-func (s *Settings) keysMatch() error {
-	exists := func(dir, name string) bool {
-		_, err := os.Stat(filepath.Join(dir, name))
-		return err == nil
-	}
-	const hint = "name the folder that was used before with --keys-dir, or restore it; starting with new keys needs a new --data-dir too"
-	if exists(s.DataDir, storeFile) && !exists(s.KeysDir, keysFile) {
-		return withHint(fmt.Errorf("refuse to make new keys for existing data: %s is missing in --keys-dir", keysFile), hint)
-	}
-	for _, name := range []string{personal, tokens} {
-		if exists(s.KeysDir, keysFile) && !exists(s.KeysDir, name) {
-			return withHint(fmt.Errorf("refuse to make a new key for existing keys: %s is missing in --keys-dir", name), hint)
-		}
-	}
-	return nil
 }
 
 func (b *backends) openVault(ctx context.Context) error {
@@ -192,38 +173,6 @@ func (b *backends) openFiles(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	return b.behind(ctx)
-}
-
-// behind refuses a store that is ahead of the stream: what is appended from here on would be taken for handled.
-func (b *backends) behind(ctx context.Context) error {
-	partitions, err := b.stream.Partitions(ctx)
-	if err != nil {
-		return err
-	}
-	for _, p := range partitions {
-		_, end, err := b.stream.End(ctx, p)
-		if err != nil {
-			return err
-		}
-		c, found, err := b.store.Checkpoint(ctx, p)
-		if err != nil {
-			return err
-		}
-		if found && c.Records > end {
-			return withHint(fmt.Errorf("partition %s: the store has handled %d records, the stream has %d", p, c.Records, end),
-				"stream.db is older than store.db of the same --data-dir; restore both from the same moment")
-		}
-	}
-	return nil
-}
-
-// bind ties the store to the token keys that its rows were made with.
-func (b *backends) bind(ctx context.Context) error {
-	err := b.store.Bind(ctx, keysBinding, b.vault.ID())
-	if errors.Is(err, sqlitestore.ErrForeign) {
-		return withHint(err, "--keys-dir and --data-dir do not belong together: tokens made with these keys would not match the stored ones")
-	}
-	return err
 }
 
 func (b *backends) openEngine(ctx context.Context, w io.Writer, h hooks) error {

@@ -52,20 +52,28 @@ func (c *deadlettersList) Run(ctx context.Context, out streams) error {
 }
 
 // letters reads the store alone: neither keys nor windows are needed.
-func (c *deadlettersList) letters(ctx context.Context) ([]sqlitestore.DeadLetter, error) {
-	if err := dataFiles(c.DataDir, storeFile); err != nil {
-		return nil, err
+func (c *deadlettersList) letters(ctx context.Context) (letters []sqlitestore.DeadLetter, err error) {
+	err = withStore(ctx, c.DataDir, func(store *sqlitestore.Store) error {
+		letters, err = store.DeadLetters(ctx, 0, -1)
+		return err
+	})
+	return letters, err
+}
+
+// withStore opens the store of a stopped program, alone, for as long as do takes.
+func withStore(ctx context.Context, dataDir string, do func(*sqlitestore.Store) error) error {
+	if err := dataFiles(dataDir, storeFile); err != nil {
+		return err
 	}
-	lock, err := lockData(c.DataDir)
+	lock, err := lockData(dataDir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	store, err := sqlitestore.Open(ctx, filepath.Join(c.DataDir, storeFile), sqlitestore.Options{})
+	store, err := sqlitestore.Open(ctx, filepath.Join(dataDir, storeFile), sqlitestore.Options{})
 	if err != nil {
-		return nil, errors.Join(err, lock.Unlock())
+		return errors.Join(err, lock.Unlock())
 	}
-	letters, err := store.DeadLetters(ctx, 0, -1)
-	return letters, errors.Join(err, store.Close(), lock.Unlock())
+	return errors.Join(do(store), store.Close(), lock.Unlock())
 }
 
 type deadlettersReplay struct {

@@ -62,6 +62,7 @@ type commands struct {
 	Replay      replayCommand      `cmd:"" help:"Run a file of transactions through the whole durable pipeline and measure the verdicts."`
 	Bench       benchCommand       `cmd:"" help:"Measure engine, ingest and synchronous verdicts on this machine."`
 	Verify      verifyCommand      `cmd:"" help:"Prove that the stored state is whole."`
+	Explain     explainCommand     `cmd:"" help:"Show all that is stored of one decision: rules, points, window values, versions."`
 	Rules       rulesCommand       `cmd:"" help:"Work on rule files."`
 	Apikey      apikeyCommand      `cmd:"" name:"apikey" help:"Make, list and revoke API keys."`
 	Deadletters deadlettersCommand `cmd:"" name:"deadletters" help:"Look at records that were put aside, and try them again."`

@@ -221,7 +221,7 @@ func (v *server) event(e *pipeline.Entry) console.Event {
 	return shown
 }
 
-func (v *server) learn(l review.Label, about pipeline.Labelled) {
+func (v *server) learn(l review.Label, about pipeline.Labeled) {
 	truth := console.Genuine
 	if l.Verdict == review.Fraud {
 		truth = console.Fraud

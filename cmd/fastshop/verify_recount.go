@@ -75,7 +75,7 @@ func (v *verification) probes(ctx context.Context) (picked []velocity.Event, new
 	early := max(1, n*2/int64(v.Samples))
 	late := max(1, n/10*2/int64(v.Samples))
 	var i int64
-	err = v.store.Replay(ctx, time.Time{}, func(t pipeline.Labelled) error {
+	err = v.store.Replay(ctx, time.Time{}, func(t pipeline.Labeled) error {
 		i++
 		if t.At.After(newest) {
 			newest = t.At
@@ -109,7 +109,7 @@ func (v *verification) histories(ctx context.Context, probes []velocity.Event) (
 	found := make([][]velocity.Remembered, len(probes))
 	taken := make([]int64, len(probes))
 	var row int64
-	err := v.store.Replay(ctx, time.Time{}, func(t pipeline.Labelled) error {
+	err := v.store.Replay(ctx, time.Time{}, func(t pipeline.Labeled) error {
 		row++
 		for k, token := range t.Entities {
 			for _, i := range wanted[entity{payment.Kind(k), token}] {

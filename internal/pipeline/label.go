@@ -21,7 +21,7 @@ type Labeler struct {
 	// telling keeps the windows' order of labels that of the store.
 	telling sync.Mutex
 	// Labeled is told of every label that was stored; nil tells nobody. It must not block.
-	Labeled func(review.Label, Labelled)
+	Labeled func(review.Label, Labeled)
 }
 
 // Label stores labels of stored transactions and tells for each whether there was such a transaction. Stored labels
@@ -56,7 +56,7 @@ func (l *Labeler) Label(ctx context.Context, labels []review.Label) ([]bool, err
 }
 
 // velocityLabel is what counts of a transaction's labels: the latest one.
-func velocityLabel(a *Labelled) velocity.Label {
+func velocityLabel(a *Labeled) velocity.Label {
 	return velocity.Label{
 		ID: a.ID, At: a.At, Entities: a.Entities,
 		Fraud: a.Label.Verdict == review.Fraud, KnownAt: a.Label.KnownAt,
@@ -64,7 +64,7 @@ func velocityLabel(a *Labelled) velocity.Label {
 }
 
 // Remembered is a stored transaction as the windows take it in at start.
-func (a *Labelled) Remembered() velocity.Remembered {
+func (a *Labeled) Remembered() velocity.Remembered {
 	r := velocity.Remembered{
 		Event:    velocity.Event{ID: a.ID, At: a.At, Amount: a.Amount, Entities: a.Entities},
 		Declined: a.Outcome == decision.Decline, Anomalous: a.Anomalous,

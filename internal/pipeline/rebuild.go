@@ -31,7 +31,7 @@ func Rebuild(ctx context.Context, s Store, w Restorer, since time.Time, progress
 		}
 		return ctx.Err()
 	}
-	err := s.Replay(ctx, since, func(t Labelled) error {
+	err := s.Replay(ctx, since, func(t Labeled) error {
 		if batch = append(batch, t.Remembered()); len(batch) < rebuildBatch {
 			return nil
 		}

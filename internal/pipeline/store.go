@@ -13,7 +13,7 @@ import (
 
 // Store is the one point of truth, as the pipeline needs it.
 //
-// Consistency: calls are linearisable; a read that starts after a commit returned sees it. Durability: what Commit
+// Consistency: calls are linearizable; a read that starts after a commit returned sees it. Durability: what Commit
 // returned survives SIGKILL and power loss. Retries: the store retries nothing; an error that wraps [ErrUnavailable]
 // may be retried as it is, and a retry of a commit whose fate is unknown is safe because ids are unique. Any other
 // error is about the batch itself: retrying the same batch fails again, a part of it may succeed. Concurrency: all
@@ -27,11 +27,11 @@ type Store interface {
 	Checkpoint(ctx context.Context, p stream.Partition) (Checkpoint, bool, error)
 	// Label stores labels of stored transactions, with one audit entry, and returns for each the transaction that it
 	// is about (nil: no such transaction, nothing was stored for it). The same label again changes nothing.
-	Label(ctx context.Context, labels []review.Label) ([]*Labelled, error)
+	Label(ctx context.Context, labels []review.Label) ([]*Labeled, error)
 	// Replay calls fn for every stored transaction that occurred at since or later, in the order of commits, with its
 	// outcome and label, until fn returns an error. It passes over those of erased customers, which have no windows. It
 	// does not block commits.
-	Replay(ctx context.Context, since time.Time, fn func(Labelled) error) error
+	Replay(ctx context.Context, since time.Time, fn func(Labeled) error) error
 }
 
 var (
@@ -119,8 +119,8 @@ type DeadLetter struct {
 	At     time.Time
 }
 
-// Labelled is a stored transaction as the windows need it.
-type Labelled struct {
+// Labeled is a stored transaction as the windows need it.
+type Labeled struct {
 	ID        string
 	At        time.Time
 	Amount    int64

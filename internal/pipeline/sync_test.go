@@ -124,7 +124,7 @@ func TestLabels(t *testing.T) {
 	var told []review.Label
 	labeler := &pipeline.Labeler{
 		Store: s.store, Windows: s.windows, Now: func() time.Time { return noon.AddDate(0, 0, 3) }, Log: s.config.Log,
-		Labeled: func(l review.Label, about pipeline.Labelled) { told = append(told, l) },
+		Labeled: func(l review.Label, about pipeline.Labeled) { told = append(told, l) },
 	}
 	labels := []review.Label{
 		{TransactionID: "a0", Verdict: review.Fraud, Source: review.Chargeback, KnownAt: noon.AddDate(0, 0, 2)},
@@ -140,7 +140,7 @@ func TestLabels(t *testing.T) {
 		t.Errorf("windows that fail keep a label from being stored: %v, %v", stored, err)
 	}
 	var seen []velocity.Remembered
-	s.must(s.stored.Replay(context.Background(), time.Time{}, func(l pipeline.Labelled) error {
+	s.must(s.stored.Replay(context.Background(), time.Time{}, func(l pipeline.Labeled) error {
 		seen = append(seen, l.Remembered())
 		return nil
 	}))

@@ -13,6 +13,17 @@ const (
 	Genuine
 )
 
+// String is fraud, genuine, or "" for an invalid verdict.
+func (v Verdict) String() string {
+	switch v {
+	case Fraud:
+		return "fraud"
+	case Genuine:
+		return "genuine"
+	}
+	return ""
+}
+
 // Source is who found out. The zero value is invalid.
 type Source uint8
 
@@ -22,7 +33,7 @@ const (
 	PixMED                        // refund through the Pix special return mechanism (MED_FRAUDE)
 	Disposition                   // an analyst's finding
 	Report                        // the customer or the issuer told the shop
-	Benchmark                     // a labelled file
+	Benchmark                     // a labeled file
 )
 
 // Label is what became known about a transaction.

@@ -13,8 +13,8 @@ func ruleFile(lines ...string) string {
 
 const wording = "text: {pt: p, en: e}"
 
-// faultCatalogue is every way to write a wrong file, with all that is said of it, in order.
-var faultCatalogue = map[string]struct {
+// faultCatalog is every way to write a wrong file, with all that is said of it, in order.
+var faultCatalog = map[string]struct {
 	file string
 	want []string
 }{
@@ -77,8 +77,8 @@ var faultCatalogue = map[string]struct {
 
 var loops = fmt.Sprintf("%[1]s.all(x, %[1]s.all(y, %[1]s.all(z, x + y + z > 0)))", "["+strings.Repeat("1,", 30)+"1]")
 
-func TestFaultCatalogue(t *testing.T) {
-	for name, tc := range faultCatalogue {
+func TestFaultCatalog(t *testing.T) {
+	for name, tc := range faultCatalog {
 		t.Run(name, func(t *testing.T) {
 			faults := faultsOf(t, tc.file, small())
 			if len(faults) != len(tc.want) {

@@ -8,18 +8,18 @@ import (
 // customer is a person with habits. It is the only thing that the simulator keeps per head.
 type customer struct {
 	person
-	appetite   float32 // chance to buy relative to the keenest customer, (0, 1]
-	level      float32 // logarithm of the own ticket relative to a seller's median
-	habit      uint8   // index into habits
-	pix        uint8   // of 256 purchases from afar, how many by Pix …
-	boleto     uint8   // … and by boleto
-	instore    uint8   // of 256 purchases, how many in a store
-	favourites [5]uint32
-	cards      [2]card
-	devices    [2]device
-	away       int64 // travelling until then, Unix ms
-	awayIn     uint8 // the state travelled to
-	taken      bool  // the account was taken over once and is better guarded now
+	appetite  float32 // chance to buy relative to the keenest customer, (0, 1]
+	level     float32 // logarithm of the own ticket relative to a seller's median
+	habit     uint8   // index into habits
+	pix       uint8   // of 256 purchases from afar, how many by Pix …
+	boleto    uint8   // … and by boleto
+	instore   uint8   // of 256 purchases, how many in a store
+	favorites [5]uint32
+	cards     [2]card
+	devices   [2]device
+	away      int64 // traveling until then, Unix ms
+	awayIn    uint8 // the state traveled to
+	taken     bool  // the account was taken over once and is better guarded now
 }
 
 // newCustomer lets somebody discover the shop. Every sixteenth moves into the household of the one before.
@@ -45,8 +45,8 @@ func (s *Shop) newCustomer() *customer {
 		c.boleto = uint8(s.rnd.IntN(56))
 	}
 	c.instore = uint8(s.rnd.IntN(110))
-	for i := range c.favourites {
-		c.favourites[i] = s.seller()
+	for i := range c.favorites {
+		c.favorites[i] = s.seller()
 	}
 	c.cards[0] = s.newCard()
 	if s.chance(0.4) {
@@ -129,7 +129,7 @@ func (s *Shop) buyInStore(c *customer, a *attempt, t terminal) {
 }
 
 func (s *Shop) buyFromAfar(c *customer, a *attempt, state uint8) {
-	m := c.favourites[s.rnd.IntN(len(c.favourites))]
+	m := c.favorites[s.rnd.IntN(len(c.favorites))]
 	if s.chance(0.35) {
 		m = s.seller()
 	}

@@ -97,7 +97,7 @@ func checkLabels(t *testing.T, by map[string][]seen, labels map[string]Label) {
 			l, ok := labels[f.Item.ID]
 			if scenario == "" {
 				if ok && l.Verdict != Genuine {
-					t.Fatalf("a genuine payment is labelled %s", l.Verdict)
+					t.Fatalf("a genuine payment is labeled %s", l.Verdict)
 				}
 				continue
 			}
@@ -132,7 +132,7 @@ func checkLabels(t *testing.T, by map[string][]seen, labels map[string]Label) {
 			}
 		}
 	}
-	within(t, "frauds that are ever labelled", float64(known)/float64(fraudsOld), 0.76, 0.06)
+	within(t, "frauds that are ever labeled", float64(known)/float64(fraudsOld), 0.76, 0.06)
 	within(t, "chargebacks within 15 days", float64(early)/float64(chargebacks), 0.57, 0.06)
 	for _, s := range []Source{Chargeback, PixMED, Disposition, Report} {
 		if count[s] == 0 {

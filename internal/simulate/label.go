@@ -28,7 +28,7 @@ func (h *dueHeap) Pop() any {
 	return last
 }
 
-// Shares of frauds that are found out, by way; the rest is never labelled.
+// Shares of frauds that are found out, by way; the rest is never labeled.
 const (
 	analystShare    = 0.05 // an analyst calls the customer within days
 	reportShare     = 0.12 // the victim or the issuer tells the shop

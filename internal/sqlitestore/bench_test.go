@@ -235,7 +235,7 @@ func BenchmarkReplay(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		n := 0
-		if err := store.Replay(b.Context(), time.Time{}, func(pipeline.Labelled) error { n++; return nil }); err != nil || n != rows {
+		if err := store.Replay(b.Context(), time.Time{}, func(pipeline.Labeled) error { n++; return nil }); err != nil || n != rows {
 			b.Fatal(n, err)
 		}
 	}

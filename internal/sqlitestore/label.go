@@ -18,13 +18,13 @@ import (
 const labelChain = "labels"
 
 // Label implements pipeline.Store. A label without RecordedAt gets the store's time.
-func (s *Store) Label(ctx context.Context, labels []review.Label) ([]*pipeline.Labelled, error) {
+func (s *Store) Label(ctx context.Context, labels []review.Label) ([]*pipeline.Labeled, error) {
 	for i := range labels {
 		if v := labels[i].Verdict; v != review.Fraud && v != review.Genuine || labels[i].Source == 0 || labels[i].KnownAt.IsZero() {
 			return nil, fmt.Errorf("label %d of %d has no verdict, source or time", i+1, len(labels))
 		}
 	}
-	var about []*pipeline.Labelled
+	var about []*pipeline.Labeled
 	err := s.update(ctx, len(labels)+1, func(t *tx) (err error) {
 		about, err = t.label(labels)
 		return err
@@ -43,8 +43,8 @@ const (
 	insertLabel = `INSERT INTO labels (seq, subject, verdict, source, known_at, recorded_at) VALUES (?, ?, ?, ?, ?, ?)`
 )
 
-func (t *tx) label(labels []review.Label) ([]*pipeline.Labelled, error) {
-	about := make([]*pipeline.Labelled, len(labels))
+func (t *tx) label(labels []review.Label) ([]*pipeline.Labeled, error) {
+	about := make([]*pipeline.Labeled, len(labels))
 	covered := audit.NewRows()
 	rows := span{first: t.state.label + 1}
 	for i := range labels {
@@ -98,9 +98,9 @@ func (t *tx) addLabel(subject int64, l review.Label, covered *audit.Rows) error 
 }
 
 // findSubject reads what the windows need of a stored transaction, without its label; nil if there is none.
-func findSubject(conn *sqlitefile.Conn, id string) (seq int64, found *pipeline.Labelled, err error) {
+func findSubject(conn *sqlitefile.Conn, id string) (seq int64, found *pipeline.Labeled, err error) {
 	err = conn.Query(selectSubject, func(r sqlitefile.Row) error {
-		l, err := labelled(r)
+		l, err := labeled(r)
 		seq, found = r.Int(0), &l
 		return err
 	}, id)
@@ -110,13 +110,13 @@ func findSubject(conn *sqlitefile.Conn, id string) (seq int64, found *pipeline.L
 	return seq, found, nil
 }
 
-// labelled reads the columns seq, outcome, flags, payload.
-func labelled(r sqlitefile.Row) (pipeline.Labelled, error) {
+// labeled reads the columns seq, outcome, flags, payload.
+func labeled(r sqlitefile.Row) (pipeline.Labeled, error) {
 	t, err := payment.DecodeTransaction(r.Blob(3))
 	if err != nil {
-		return pipeline.Labelled{}, fmt.Errorf("row %d: %w", r.Int(0), errors.Join(errCorrupt, err))
+		return pipeline.Labeled{}, fmt.Errorf("row %d: %w", r.Int(0), errors.Join(errCorrupt, err))
 	}
-	return pipeline.Labelled{
+	return pipeline.Labeled{
 		ID:        t.ID,
 		At:        t.OccurredAt,
 		Amount:    t.Amount.Centavos,

@@ -13,7 +13,7 @@ const (
 	// selectStart finds the first row of the batches that hold something recent enough.
 	selectStart = "SELECT coalesce(min(first_row), 0) FROM audit_entries WHERE kind = 'decisions' AND newest >= ?"
 	selectLast  = "SELECT coalesce(max(seq), 0) FROM transactions"
-	// selectPage reads the columns of labelled, in the order of commits.
+	// selectPage reads the columns of labeled, in the order of commits.
 	selectPage = `SELECT seq, outcome, flags, payload FROM transactions
 		WHERE seq > ? AND seq <= ? AND occurred_at >= ? AND flags & 2 = 0 ORDER BY seq LIMIT ?` // 2 is flagErased
 )
@@ -24,12 +24,12 @@ const replayPage = 2048
 
 // Replay implements pipeline.Store. It covers what was committed before the call; rows that are committed meanwhile may
 // follow or not. Batches that lie before since entirely are not read.
-func (s *Store) Replay(ctx context.Context, since time.Time, fn func(pipeline.Labelled) error) error {
+func (s *Store) Replay(ctx context.Context, since time.Time, fn func(pipeline.Labeled) error) error {
 	after, last, err := s.replaySpan(ctx, since)
 	if err != nil {
 		return fmt.Errorf("replay: %w", unavailable(err))
 	}
-	page := make([]pipeline.Labelled, 0, replayPage)
+	page := make([]pipeline.Labeled, 0, replayPage)
 	seqs := make([]int64, 0, replayPage)
 	for after < last {
 		if err := ctx.Err(); err != nil {
@@ -38,7 +38,7 @@ func (s *Store) Replay(ctx context.Context, since time.Time, fn func(pipeline.La
 		page, seqs = page[:0], seqs[:0]
 		err := s.file.Read(ctx, func(c *sqlitefile.Conn) error {
 			err := c.Query(selectPage, func(r sqlitefile.Row) error {
-				l, err := labelled(r)
+				l, err := labeled(r)
 				page, seqs = append(page, l), append(seqs, r.Int(0))
 				return err
 			}, after, last, since.UnixMilli(), int64(replayPage))
@@ -79,7 +79,7 @@ func (s *Store) replaySpan(ctx context.Context, since time.Time) (after, last in
 }
 
 // joinLabels gives each row of the page its latest label; both are in the order of seq.
-func joinLabels(c *sqlitefile.Conn, page []pipeline.Labelled, seqs []int64) error {
+func joinLabels(c *sqlitefile.Conn, page []pipeline.Labeled, seqs []int64) error {
 	i := 0
 	return c.Query(selectLatest, func(r sqlitefile.Row) error {
 		for i < len(seqs) && seqs[i] < r.Int(0) {

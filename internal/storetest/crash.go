@@ -258,7 +258,7 @@ func closed(t *testing.T, s Subject) {
 	if _, err := store.Label(t.Context(), []review.Label{label("a", review.Fraud, 1)}); !errors.Is(err, pipeline.ErrUnavailable) {
 		t.Errorf("label: %v, want ErrUnavailable", err)
 	}
-	if err := store.Replay(t.Context(), time.Time{}, func(pipeline.Labelled) error { return nil }); !errors.Is(err, pipeline.ErrUnavailable) {
+	if err := store.Replay(t.Context(), time.Time{}, func(pipeline.Labeled) error { return nil }); !errors.Is(err, pipeline.ErrUnavailable) {
 		t.Errorf("replay: %v, want ErrUnavailable", err)
 	}
 }

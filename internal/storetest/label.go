@@ -22,7 +22,7 @@ func label(id string, v review.Verdict, hours int) review.Label {
 	}
 }
 
-func putLabels(t *testing.T, s Store, labels ...review.Label) []*pipeline.Labelled {
+func putLabels(t *testing.T, s Store, labels ...review.Label) []*pipeline.Labeled {
 	t.Helper()
 	about, err := s.Label(t.Context(), labels)
 	if err != nil || len(about) != len(labels) {
@@ -81,9 +81,9 @@ func labelUnknown(t *testing.T, s Subject) {
 	}
 }
 
-func replayed(t *testing.T, s Store, since time.Time) (all []pipeline.Labelled) {
+func replayed(t *testing.T, s Store, since time.Time) (all []pipeline.Labeled) {
 	t.Helper()
-	err := s.Replay(t.Context(), since, func(l pipeline.Labelled) error {
+	err := s.Replay(t.Context(), since, func(l pipeline.Labeled) error {
 		all = append(all, l)
 		return nil
 	})
@@ -95,12 +95,12 @@ func replayed(t *testing.T, s Store, since time.Time) (all []pipeline.Labelled) 
 
 func replay(t *testing.T, s Subject) {
 	store := s.open(t, Setting{})
-	var want []pipeline.Labelled
+	var want []pipeline.Labeled
 	order := []int{5, 3, 9, 1, 12, 2, 14, 0}
 	for _, n := range order {
 		e := entry(fmt.Sprintf("tx-%d", n), n)
 		commit(t, store, batch(e))
-		want = append(want, pipeline.Labelled{
+		want = append(want, pipeline.Labeled{
 			ID: e.Transaction.ID, At: e.Transaction.OccurredAt, Amount: int64(100 * n), Entities: e.Transaction.Entities(),
 			Outcome: decision.Outcomes()[n%4], Anomalous: n%7 == 0,
 		})
@@ -114,7 +114,7 @@ func replay(t *testing.T, s Subject) {
 	}
 	for _, since := range []int{-1, 3, 9, 14, 100} {
 		from := day.Add(time.Duration(since) * time.Second)
-		var recent []pipeline.Labelled
+		var recent []pipeline.Labeled
 		for _, w := range want {
 			if !w.At.Before(from) {
 				recent = append(recent, w)
@@ -137,7 +137,7 @@ func replayEnds(t *testing.T, s Subject) {
 	}
 	enough := errors.New("enough")
 	n := 0
-	err := store.Replay(t.Context(), time.Time{}, func(l pipeline.Labelled) error {
+	err := store.Replay(t.Context(), time.Time{}, func(l pipeline.Labeled) error {
 		if want := entries[n].Transaction.ID; l.ID != want {
 			t.Fatalf("row %d is %s, want %s", n, l.ID, want)
 		}

@@ -193,7 +193,7 @@ func commit(t *testing.T, s Store, b pipeline.Batch) []pipeline.Receipt {
 // stored returns the ids of all stored transactions in the order of commits.
 func stored(t *testing.T, s Store) (ids []string) {
 	t.Helper()
-	err := s.Replay(t.Context(), time.Time{}, func(l pipeline.Labelled) error {
+	err := s.Replay(t.Context(), time.Time{}, func(l pipeline.Labeled) error {
 		ids = append(ids, l.ID)
 		return nil
 	})

@@ -25,7 +25,7 @@
 //	mean                 sum / count
 //	sd                   the sample standard deviation (n − 1), NaN below two events; the sums are exact integers
 //	declines, anomalies  events settled so
-//	frauds               events labelled fraud with known_at ≤ T
+//	frauds               events labeled fraud with known_at ≤ T
 //	fraud_share          frauds / count, NaN for no events
 //	distinct_<kind>      different counterparts of that kind; an event that lacks one counts none
 //
@@ -47,7 +47,7 @@
 //	                     standard deviation, but deaf to outliers (Hampel, JASA 69, 1974)
 //	hour_share           share of the sample whose local hour is at most one from this event's, around the clock
 //	fraud_run            known frauds newer than the newest event known to be genuine, over the last 888 hours and at
-//	                     most 64. Known genuine is what was labelled so with known_at ≤ T, and what has no label known
+//	                     most 64. Known genuine is what was labeled so with known_at ≤ T, and what has no label known
 //	                     at T and is LabelMaturity old; the rest is unknown and passed over. Frauds of the second of a
 //	                     genuine event do not count
 //
@@ -73,7 +73,7 @@
 // # Repeats and corrections
 //
 // An id counts once while any of its entities remembers it. Settle states both of its flags anew; Label replaces an
-// earlier label, and before its known_at the event counts as unlabelled; Retract makes an event as if it had never
+// earlier label, and before its known_at the event counts as unlabeled; Retract makes an event as if it had never
 // been, so that its id may come again. Ids that are not remembered are passed over by all three.
 //
 // # Memory

@@ -224,18 +224,18 @@ func (w *backward) turn() *leaf {
 	return l
 }
 
-// skipUnlabelled moves on to the next event that is of a second or before it, or in a leaf of a tree with a label, without
+// skipUnlabeled moves on to the next event that is of a second or before it, or in a leaf of a tree with a label, without
 // looking at those it passes.
-func (w *backward) skipUnlabelled(until int64) {
+func (w *backward) skipUnlabeled(until int64) {
 	for w.t != nil {
 		b := &w.t.branches[w.bi]
-		if l := &b.leaves[w.li]; l.labelled == 0 {
+		if l := &b.leaves[w.li]; l.labeled == 0 {
 			w.refs = w.refs[:min(len(w.refs), l.upTo(until))]
 		}
 		if len(w.refs) > 0 {
 			return
 		}
-		if b.labelled == 0 && int64(b.minAt) > until {
+		if b.labeled == 0 && int64(b.minAt) > until {
 			w.li = 0
 		}
 		w.turn()

@@ -249,7 +249,7 @@ func (m *Memory) Label(ctx context.Context, labels []Label) error {
 		l := &labels[i]
 		m.change(l.ID, func(ref uint32) {
 			r := m.arena.records.at(ref)
-			m.retag(ref, r.flags&(flagDeclined|flagAnomalous)|labelled(l), clampSecond(l.KnownAt))
+			m.retag(ref, r.flags&(flagDeclined|flagAnomalous)|labeled(l), clampSecond(l.KnownAt))
 		})
 	}
 	return nil
@@ -266,11 +266,11 @@ func settled(declined, anomalous bool) uint8 {
 	return flags
 }
 
-func labelled(l *Label) uint8 {
+func labeled(l *Label) uint8 {
 	if l.Fraud {
-		return flagLabelled | flagFraud
+		return flagLabeled | flagFraud
 	}
-	return flagLabelled
+	return flagLabeled
 }
 
 func (m *Memory) retag(ref uint32, flags uint8, knownAt uint32) {
@@ -312,7 +312,7 @@ func (m *Memory) Restore(ctx context.Context, history []Remembered) error {
 		h := &history[i]
 		flags, knownAt := settled(h.Declined, h.Anomalous), uint32(0)
 		if h.Label != nil {
-			flags, knownAt = flags|labelled(h.Label), clampSecond(h.Label.KnownAt)
+			flags, knownAt = flags|labeled(h.Label), clampSecond(h.Label.KnownAt)
 		}
 		m.mu.Lock()
 		if s := m.locate(&h.Event); s.known == 0 {

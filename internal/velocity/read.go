@@ -320,7 +320,7 @@ func (m *Memory) fraudRun(e *entity, s *sighting) int {
 	run, same := 0, 0 // same: those of the second that is being looked at
 	second := int64(-1)
 	for w := m.arena.backward(e, s.at); run < runLimit; {
-		w.skipUnlabelled(max(oldest, mature))
+		w.skipUnlabeled(max(oldest, mature))
 		ref, r := w.next()
 		if r == nil || int64(r.at) <= oldest {
 			break
@@ -332,7 +332,7 @@ func (m *Memory) fraudRun(e *entity, s *sighting) int {
 				run, same, second = run+same, 0, at
 			}
 			same++
-		case at <= mature, r.flags&flagLabelled != 0 && int64(r.knownAt) <= s.at:
+		case at <= mature, r.flags&flagLabeled != 0 && int64(r.knownAt) <= s.at:
 			if at == second {
 				same = 0
 			}

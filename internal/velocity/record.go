@@ -5,8 +5,8 @@ import "github.com/fastshop/pipeline/internal/payment"
 const (
 	flagDeclined = 1 << iota
 	flagAnomalous
-	flagLabelled
-	flagFraud // only with flagLabelled
+	flagLabeled
+	flagFraud // only with flagLabeled
 )
 
 // record is one event: 64 bytes, one cache line, no pointers.

@@ -22,7 +22,7 @@ type tree struct {
 // node is the summary of some events, and what one must know to use it as a whole.
 type node struct {
 	summary
-	labelled     uint32 // events with a label, whenever it becomes known
+	labeled      uint32 // events with a label, whenever it becomes known
 	knownAt      uint32 // no fraud below became known later than this
 	minAt, maxAt uint32
 }
@@ -66,7 +66,7 @@ func (n *node) add(r *record) {
 }
 
 func (n *node) mark(r *record) {
-	n.labelled += uint32(r.flags & flagLabelled / flagLabelled)
+	n.labeled += uint32(r.flags & flagLabeled / flagLabeled)
 	if r.flags&flagFraud != 0 {
 		n.knownAt = max(n.knownAt, r.knownAt)
 	}
@@ -77,7 +77,7 @@ func (n *node) retag(was, r *record) {
 	n.declines += uint32(r.flags&flagDeclined) - uint32(was.flags&flagDeclined)
 	n.anomalies += uint32(r.flags&flagAnomalous/flagAnomalous) - uint32(was.flags&flagAnomalous/flagAnomalous)
 	n.frauds += uint32(r.flags&flagFraud/flagFraud) - uint32(was.flags&flagFraud/flagFraud)
-	n.labelled -= uint32(was.flags & flagLabelled / flagLabelled)
+	n.labeled -= uint32(was.flags & flagLabeled / flagLabeled)
 	n.mark(r)
 }
 
@@ -96,7 +96,7 @@ func (b *branch) recount() {
 	for i := range b.leaves[1:] {
 		l := &b.leaves[i+1]
 		b.merge(&l.summary)
-		b.labelled += l.labelled
+		b.labeled += l.labeled
 		b.knownAt = max(b.knownAt, l.knownAt)
 	}
 	b.maxAt = b.leaves[len(b.leaves)-1].maxAt
@@ -248,7 +248,7 @@ func (a *arena) treeCut(t *tree, bi, li, pos int) {
 // sub takes out r, which is not the largest. What is known of frauds only grows older than need be.
 func (n *node) sub(r *record) {
 	n.summary.sub(r)
-	n.labelled -= uint32(r.flags & flagLabelled / flagLabelled)
+	n.labeled -= uint32(r.flags & flagLabeled / flagLabeled)
 }
 
 // part is what a sum is made of: start < t ≤ end, without one record (or 0). Frauds are those known at asOf.
