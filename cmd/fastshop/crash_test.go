@@ -49,11 +49,16 @@ func TestNothingIsLostAndNothingTwice(t *testing.T) {
 		p := start(t, dir, crash)
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan struct{})
-		go func() { defer close(done); shop.send(ctx, p.client()) }()
+		go func() {
+			defer close(done)
+			for client := p.client(); ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+				shop.send(ctx, client) // returns when something is refused: the server is gone, or busy
+			}
+		}()
 		if crash == "" {
 			time.Sleep(time.Duration(random.IntN(80)) * time.Millisecond)
 		} else {
-			waitFor(t, 10*time.Second, p.dead)
+			waitFor(t, time.Minute, p.dead)
 			selfMade++
 		}
 		p.kill()

@@ -52,7 +52,9 @@ func (c *demoCommand) Run(ctx context.Context, out streams) error {
 		return err
 	}
 	ledger := newLedger()
-	v, err := startServer(ctx, s, log, out.err, serverOptions{demo: true, decided: func(e pipeline.Entry) { ledger.decided(&e.Decision) }})
+	v, err := startServer(ctx, s, log, out.err, serverOptions{
+		demo: true, decided: func(e pipeline.Entry) { ledger.decided(&e.Decision) }, truth: ledger.truth,
+	})
 	if err != nil {
 		return err
 	}
@@ -110,20 +112,15 @@ func freeAddress(want string) string {
 	return net.JoinHostPort(host, "0")
 }
 
-// play feeds the server and prints how it goes, until time is up or ctx ends.
-func (c *demoCommand) play(ctx context.Context, out streams, v *server, ledger *ledger) (*demoReport, error) {
-	key, _, err := v.keyring.Add(httpapi.Key{Name: "demo", Scopes: httpapi.Scopes(), ExpiresAt: time.Now().Add(24 * time.Hour)})
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now().UTC()
-	span := catchUp
+// world is the shop that the demo plays, from start to now, and how long its history takes to play.
+func (c *demoCommand) world(now time.Time) (world simulate.Config, span time.Duration) {
+	span = catchUp
 	if c.For > 0 {
 		// The history plays in all of the time but a little, so that its last verdicts are in when time is up.
 		span = c.For * 19 / 20
 	}
 	payments := max(1, int(c.Rate*span.Seconds()))
-	world := simulate.Config{
+	world = simulate.Config{
 		Seed: c.Seed, Customers: c.customers(payments), FraudShare: c.FraudShare, Start: now.AddDate(0, 0, -c.Days),
 	}
 	if c.For > 0 {
@@ -131,6 +128,17 @@ func (c *demoCommand) play(ctx context.Context, out streams, v *server, ledger *
 	} else {
 		world.PerDay = float64(payments) / float64(c.Days)
 	}
+	return world, span
+}
+
+// play feeds the server and prints how it goes, until time is up or ctx ends.
+func (c *demoCommand) play(ctx context.Context, out streams, v *server, ledger *ledger) (*demoReport, error) {
+	key, _, err := v.keyring.Add(httpapi.Key{Name: "demo", Scopes: httpapi.Scopes(), ExpiresAt: time.Now().Add(24 * time.Hour)})
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC()
+	world, span := c.world(now)
 	shop, err := simulate.New(world)
 	if err != nil {
 		return nil, err
@@ -147,27 +155,30 @@ func (c *demoCommand) play(ctx context.Context, out streams, v *server, ledger *
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	if c.For > 0 {
-		limited, cancel := context.WithTimeout(ctx, c.For)
-		defer cancel()
-		ctx = limited
+		ctx, stop = context.WithTimeout(ctx, c.For)
+		defer stop()
 	}
+	return c.follow(ctx, stop, out, v, feeder)
+}
+
+// follow runs the feeder and prints every second how it goes.
+func (c *demoCommand) follow(ctx context.Context, stop func(), out streams, v *server, f *feeder) (*demoReport, error) {
 	ticker := newProgress(out.err)
 	ticker.every = time.Second
+	defer ticker.done()
 	start := time.Now()
 	done := make(chan error, 1)
-	go func() { done <- feeder.run(ctx) }()
+	go func() { done <- f.run(ctx) }()
 	for {
 		select {
 		case err := <-done:
-			ticker.done()
-			return ledger.report(time.Since(start)), err
+			return f.ledger.report(time.Since(start)), err
 		case err := <-v.failed:
-			ticker.done()
 			stop()
 			<-done
 			return nil, err
 		case <-time.After(time.Second):
-			r := ledger.report(time.Since(start))
+			r := f.ledger.report(time.Since(start))
 			ticker.show("%5s  %s decided  %5.0f/s  p50 %.1f ms  p99 %.1f ms  frauds caught %d of %d  false alarms %d",
 				time.Since(start).Round(time.Second), count(r.Transactions), r.PerSecond, r.Latency.P50, r.Latency.P99, r.FraudsCaught, r.Frauds, r.FalseAlarms)
 		}

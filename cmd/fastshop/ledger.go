@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fastshop/pipeline/internal/console"
 	"github.com/fastshop/pipeline/internal/decision"
 	"github.com/fastshop/pipeline/internal/load"
 	"github.com/fastshop/pipeline/internal/pipeline"
@@ -56,6 +57,20 @@ func (l *ledger) send(id string, fraud bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sent[id] = &entryInLedger{fraud: fraud}
+}
+
+// truth is what the simulator knows of a transaction.
+func (l *ledger) truth(id string) console.Truth {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch e := l.sent[id]; {
+	case e == nil:
+		return console.Unknown
+	case e.fraud:
+		return console.Fraud
+	default:
+		return console.Genuine
+	}
 }
 
 // ack notes that the server took the transaction.

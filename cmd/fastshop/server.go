@@ -41,6 +41,9 @@ type server struct {
 type serverOptions struct {
 	demo    bool
 	decided func(pipeline.Entry)
+	// truth is what a demo knows of a transaction from its simulator, so that the page counts what the report counts;
+	// nil waits for labels.
+	truth func(id string) console.Truth
 }
 
 // startServer opens everything and takes traffic. The caller must call Stop, also when ctx has ended.
@@ -53,7 +56,7 @@ func startServer(ctx context.Context, s *Settings, log *slog.Logger, w io.Writer
 	}
 	v := &server{feed: console.NewFeed(time.Now), failed: make(chan error, 4), workEnded: make(chan struct{})}
 	v.closing, v.close = context.WithCancel(context.WithoutCancel(ctx))
-	v.backends, err = openBackends(ctx, s, log, w, hooks{decided: v.publish(o.decided), labeled: v.learn})
+	v.backends, err = openBackends(ctx, s, log, w, hooks{decided: v.publish(o), labeled: v.learn(o)})
 	if err != nil {
 		return nil, err
 	}
@@ -197,11 +200,15 @@ func (v *server) wording(id string) rule.Wording {
 }
 
 // publish shows stored decisions on the live page.
-func (v *server) publish(also func(pipeline.Entry)) func(pipeline.Entry) {
+func (v *server) publish(o serverOptions) func(pipeline.Entry) {
 	return func(e pipeline.Entry) {
-		v.feed.Publish(v.event(&e))
-		if also != nil {
-			also(e)
+		shown := v.event(&e)
+		if o.truth != nil {
+			shown.Truth = o.truth(e.Transaction.ID)
+		}
+		v.feed.Publish(shown)
+		if o.decided != nil {
+			o.decided(e)
 		}
 	}
 }
@@ -221,12 +228,18 @@ func (v *server) event(e *pipeline.Entry) console.Event {
 	return shown
 }
 
-func (v *server) learn(l review.Label, about pipeline.Labeled) {
-	truth := console.Genuine
-	if l.Verdict == review.Fraud {
-		truth = console.Fraud
+// learn shows labels on the live page, unless it knows the truth already.
+func (v *server) learn(o serverOptions) func(review.Label, pipeline.Labeled) {
+	if o.truth != nil {
+		return nil
 	}
-	v.feed.Learn(l.TransactionID, about.Outcome, truth)
+	return func(l review.Label, about pipeline.Labeled) {
+		truth := console.Genuine
+		if l.Verdict == review.Fraud {
+			truth = console.Fraud
+		}
+		v.feed.Learn(l.TransactionID, about.Outcome, truth)
+	}
 }
 
 // watch keeps gauges and the stream's length up to date until ctx ends.

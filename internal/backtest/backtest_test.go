@@ -69,21 +69,25 @@ func naive(samples []sample) Figures {
 		before = recall
 	}
 	if genuine > 0 {
-		for _, a := range samples {
-			for _, b := range samples {
-				if a.fraud && !b.fraud {
-					switch {
-					case a.points > b.points:
-						f.AUC++
-					case a.points == b.points:
-						f.AUC += 0.5
-					}
-				}
-			}
-		}
-		f.AUC /= float64(f.Frauds) * float64(genuine)
+		f.AUC = pairwise(samples) / (float64(f.Frauds) * float64(genuine))
 	}
 	return f
+}
+
+// pairwise counts the pairs of a fraud and a genuine one in which the fraud scores higher, a tie as half of one.
+func pairwise(samples []sample) (won float64) {
+	for _, a := range samples {
+		for _, b := range samples {
+			switch {
+			case !a.fraud || b.fraud || a.points < b.points:
+			case a.points > b.points:
+				won++
+			default:
+				won += 0.5
+			}
+		}
+	}
+	return won
 }
 
 func TestFiguresEqualTheirDefinitions(t *testing.T) {
