@@ -89,6 +89,7 @@ func openBackends(ctx context.Context, s *Settings, log *slog.Logger, progress i
 			err = errors.Join(err, b.Close())
 		}
 	}()
+	s.KeysDir = keysBeside(s.DataDir, s.KeysDir)
 	if err := s.keysMatch(); err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ func withStore(ctx context.Context, dataDir string, do func(*sqlitestore.Store) 
 
 type deadlettersReplay struct {
 	DataDir string `help:"Folder of stream and store; no other process may use it meanwhile." default:"fastshop-data" type:"path"`
-	KeysDir string `help:"Folder of keys." default:"fastshop-keys" type:"path"`
+	KeysDir string `help:"Folder of keys; the data folder's name with -keys behind it if empty." type:"path" placeholder:"DIR"`
 	Rules   string `help:"Rule file to judge by; the built-in rules if empty." type:"path" placeholder:"FILE"`
 	policyFlags
 	JSON bool `help:"Print JSON, one object a line."`

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/httpapi"
@@ -82,20 +80,17 @@ func (c *demoCommand) conclude(v *server, ledger *ledger, report *demoReport) er
 }
 
 // settings are those of serve, for one machine and one person who looks on.
-func (c *demoCommand) settings() (*Settings, func(), error) {
-	s := defaultSettings("", "")
+func (c *demoCommand) settings() (_ *Settings, cleanup func(), err error) {
+	dataDir, keysDir, cleanup := c.DataDir, "", func() {}
+	if dataDir == "" {
+		if dataDir, keysDir, cleanup, err = temporary("demo"); err != nil {
+			return nil, nil, err
+		}
+	}
+	s := defaultSettings(dataDir, keysDir)
 	s.Listen, s.Page, s.DrainTime = freeAddress(c.Listen), "open", 30*time.Second
 	s.KeyRate, s.KeyBurst, s.BatchSize = 1e6, 1e6, 500
-	if c.DataDir != "" {
-		s.DataDir, s.KeysDir = filepath.Join(c.DataDir, "data"), filepath.Join(c.DataDir, "keys")
-		return s, func() {}, nil
-	}
-	dir, err := os.MkdirTemp("", "fastshop-demo-")
-	if err != nil {
-		return nil, nil, fmt.Errorf("make folder: %w", err)
-	}
-	s.DataDir, s.KeysDir = filepath.Join(dir, "data"), filepath.Join(dir, "keys")
-	return s, func() { _ = os.RemoveAll(dir) }, nil // a temporary folder that stays is the system's to remove
+	return s, cleanup, nil
 }
 
 // freeAddress is the wanted address, or any free port of its host if somebody has that one.

@@ -19,6 +19,7 @@ type replayCommand struct {
 	Report    string `help:"File for a JSON report." type:"path" placeholder:"FILE"`
 	Decisions string `help:"File for one CSV line per input row, in input order." type:"path" placeholder:"FILE"`
 	DataDir   string `help:"Folder to keep the data in; a temporary one if empty." type:"path" placeholder:"DIR"`
+	KeysDir   string `help:"Folder of keys; the data folder's name with -keys behind it if empty." type:"path" placeholder:"DIR"`
 	Rules     string `help:"Rule file; the built-in rules if empty." type:"path" placeholder:"FILE"`
 	policyFlags
 	Limit     int  `help:"Stop after this many rows; 0 takes all." default:"0"`
@@ -71,12 +72,12 @@ type latencyReport struct {
 }
 
 func (c *replayCommand) Run(ctx context.Context, out streams) error {
-	dir, cleanup, err := c.folder()
+	dataDir, keysDir, cleanup, err := c.folders()
 	if err != nil {
 		return err
 	}
 	defer cleanup()
-	s := defaultSettings(filepath.Join(dir, "data"), filepath.Join(dir, "keys"))
+	s := defaultSettings(dataDir, keysDir)
 	s.Rules, s.policyFlags, s.BatchSize, s.StreamRoom = c.Rules, c.policyFlags, c.BatchSize, 64<<30
 	s.Partitions = 1 // keeps the order of the file across customers
 	log, err := s.logger(out.err)
@@ -106,14 +107,21 @@ func (c *replayCommand) Run(ctx context.Context, out streams) error {
 	return c.finish(out, report)
 }
 
-func (c *replayCommand) folder() (dir string, cleanup func(), err error) {
+func (c *replayCommand) folders() (dataDir, keysDir string, cleanup func(), err error) {
 	if c.DataDir != "" {
-		return c.DataDir, func() {}, nil
+		return c.DataDir, c.KeysDir, func() {}, nil
 	}
-	if dir, err = os.MkdirTemp("", "fastshop-replay-"); err != nil {
-		return "", nil, fmt.Errorf("make folder: %w", err)
+	return temporary("replay")
+}
+
+// temporary makes folders for data and keys that cleanup removes again.
+func temporary(name string) (dataDir, keysDir string, cleanup func(), err error) {
+	dir, err := os.MkdirTemp("", "fastshop-"+name+"-")
+	if err != nil {
+		return "", "", nil, fmt.Errorf("make folder: %w", err)
 	}
-	return dir, func() { _ = os.RemoveAll(dir) }, nil // a temporary folder that stays is the system's to remove
+	cleanup = func() { _ = os.RemoveAll(dir) } // a temporary folder that stays is the system's to remove
+	return filepath.Join(dir, "data"), filepath.Join(dir, "keys"), cleanup, nil
 }
 
 // replay feeds the file through the pipeline and waits until all of it is stored.

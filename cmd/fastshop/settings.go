@@ -23,7 +23,7 @@ type Settings struct {
 	// Where things are.
 
 	DataDir string `help:"Folder of stream and store. One process at a time." default:"fastshop-data" type:"path" group:"Places"`
-	KeysDir string `help:"Folder of keys, beside and never inside the data folder. Back it up apart from the data." default:"fastshop-keys" type:"path" group:"Places"`
+	KeysDir string `help:"Folder of keys, beside and never inside the data folder; its name with -keys behind it if empty. Back it up apart from the data." type:"path" placeholder:"DIR" group:"Places"`
 	Rules   string `help:"Rule file; the built-in rules if empty. See: fastshop rules show." type:"path" placeholder:"FILE" group:"Places"`
 
 	// Who is listened to.
@@ -68,7 +68,7 @@ type policyFlags struct {
 func defaultSettings(dataDir, keysDir string) *Settings {
 	limits, policy := httpapi.DefaultLimits(), decision.DefaultPolicy()
 	return &Settings{
-		DataDir: dataDir, KeysDir: keysDir, Page: "off", DrainTime: 20 * time.Second,
+		DataDir: dataDir, KeysDir: keysBeside(dataDir, keysDir), Page: "off", DrainTime: 20 * time.Second,
 		KeyRate: limits.Rate, KeyBurst: limits.Burst,
 		SyncInFlight: limits.InFlight.Sync, AsyncInFlight: limits.InFlight.Async, BatchInFlight: limits.InFlight.Batch,
 		policyFlags: policyFlags{policy.Challenge, policy.Review, policy.Decline},
@@ -92,7 +92,7 @@ func (s *Settings) Validate() error {
 	if err := s.policy().Validate(); err != nil {
 		faults = append(faults, err)
 	}
-	data, keys := filepath.Clean(s.DataDir), filepath.Clean(s.KeysDir)
+	data, keys := filepath.Clean(s.DataDir), filepath.Clean(keysBeside(s.DataDir, s.KeysDir))
 	if keys == data || strings.HasPrefix(keys, data+string(filepath.Separator)) {
 		faults = append(faults, errors.New("--keys-dir must not be inside --data-dir: a copy of the data would hold the keys to it"))
 	}
@@ -157,6 +157,15 @@ func (f settingsFile) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (a
 		return nil, nil
 	}
 	return fmt.Sprint(v), nil
+}
+
+// keysBeside is the folder of keys: the one that was named, or the data folder's name with -keys behind it, so that every
+// command that is given the data finds the keys.
+func keysBeside(dataDir, keysDir string) string {
+	if keysDir != "" {
+		return keysDir
+	}
+	return filepath.Clean(dataDir) + "-keys"
 }
 
 // makeDirs makes data and key folders that only their owner can enter.

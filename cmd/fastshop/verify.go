@@ -17,7 +17,7 @@ import (
 
 type verifyCommand struct {
 	DataDir string `help:"Folder of stream and store; no other process may use it meanwhile." default:"fastshop-data" type:"path"`
-	KeysDir string `help:"Folder of keys, for the search for personal data." default:"fastshop-keys" type:"path"`
+	KeysDir string `help:"Folder of keys, for the search for personal data; the data folder's name with -keys behind it if empty." type:"path" placeholder:"DIR"`
 	Rules   string `help:"Rule file that decides which windows are recounted; the built-in rules if empty." type:"path" placeholder:"FILE"`
 	Samples int    `help:"How many transactions to recount windows for and to search for personal data of." default:"100"`
 	JSON    bool   `help:"Print JSON."`

@@ -24,11 +24,11 @@ const keysBinding = "keys"
 // personal opens the sealed fields of sampled transactions and searches every file of the data folder for them. It
 // says where something was found, never what.
 func (v *verification) personal(ctx context.Context, f *finding) error {
-	if _, err := os.Stat(filepath.Join(v.KeysDir, keysFile)); err != nil {
+	s := defaultSettings(v.DataDir, v.KeysDir)
+	if _, err := os.Stat(filepath.Join(s.KeysDir, keysFile)); err != nil {
 		f.skip("no keys in --keys-dir, so there is nothing to search for")
 		return nil
 	}
-	s := defaultSettings(v.DataDir, v.KeysDir)
 	if err := s.keysMatch(); err != nil { // nothing is made in a folder that is not what it should be
 		return err
 	}

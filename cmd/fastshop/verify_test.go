@@ -42,7 +42,7 @@ func wholeShop(t *testing.T) (dir, email string) {
 	dir = t.TempDir()
 	input := filepath.Join(dir, "shop.ndjson")
 	mustRun(t, "simulate", "-n", "600", "--customers", "40", "--fraud-share", "0.1", "-o", input)
-	replay := []string{"replay", "--input", input, "--format", "ndjson", "--data-dir", dir, "--batch-size", "100",
+	replay := []string{"replay", "--input", input, "--format", "ndjson", "--data-dir", filepath.Join(dir, "data"), "--keys-dir", filepath.Join(dir, "keys"), "--batch-size", "100",
 		"--challenge", "20", "--review", "300", "--decline", "500"}
 	mustRun(t, replay...)
 	log, err := sqlitestream.Open(t.Context(), filepath.Join(dir, "data", streamFile), sqlitestream.Options{})
@@ -213,7 +213,7 @@ func TestVerifyWithoutTheRightKeys(t *testing.T) {
 	if err := os.WriteFile(input, []byte(row), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	mustRun(t, "replay", "--input", input, "--format", "handbook", "--data-dir", other)
+	mustRun(t, "replay", "--input", input, "--format", "handbook", "--data-dir", filepath.Join(other, "data"), "--keys-dir", filepath.Join(other, "keys"))
 	_, found = checked(t, data, filepath.Join(other, "keys"))
 	if f := found["personal data"]; f.OK || len(f.Faults) != 1 || !strings.Contains(f.Faults[0], "not those that the data were made with") {
 		t.Errorf("with the keys of another shop: %+v", f)
