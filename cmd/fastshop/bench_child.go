@@ -70,12 +70,18 @@ func (c *child) stop() error {
 	return nil
 }
 
-// stored waits until the server counts n stored decisions.
+// stored waits until the server counts n stored decisions. It gives up when their number has not grown for a minute.
 func (c *child) stored(ctx context.Context, n int64) error {
+	last, since := int64(-1), time.Now()
 	for {
 		have, err := c.counted(ctx, "fastshop_decisions_total")
 		if err != nil || have >= n {
 			return err
+		}
+		if have > last {
+			last, since = have, time.Now()
+		} else if time.Since(since) > time.Minute {
+			return fmt.Errorf("wait for decisions: the server has stored %d of %d and stores no more", have, n)
 		}
 		select {
 		case <-ctx.Done():

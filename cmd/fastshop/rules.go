@@ -41,7 +41,10 @@ func (c *rulesCheck) Run(io streams) error {
 	set, err := loadRules(c.File)
 	if err != nil {
 		var faults rule.Faults
-		if c.JSON && errors.As(err, &faults) {
+		if !errors.As(err, &faults) {
+			return err // there was nothing to check
+		}
+		if c.JSON {
 			if err := printJSON(io.out, map[string]any{"ok": false, "faults": faults}); err != nil {
 				return err
 			}

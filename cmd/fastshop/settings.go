@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,6 +116,12 @@ func (s *Settings) Validate() error {
 	if s.MemoryLimit < 0 {
 		faults = append(faults, errors.New("--memory-limit must not be negative"))
 	}
+	if s.Page == "open" && !loopback(s.Listen) {
+		faults = append(faults, errors.New("refuse --page open on an address that others can reach: use --page session, or listen on 127.0.0.1"))
+	}
+	if s.MetricsListen != "" && !loopback(s.MetricsListen) {
+		faults = append(faults, errors.New("refuse --metrics-listen on an address that others can reach: metrics tell how the shop is doing, scrape them on loopback"))
+	}
 	if s.KeyRate <= 0 {
 		faults = append(faults, errors.New("--key-rate must be above 0"))
 	}
@@ -176,4 +183,17 @@ func (s *Settings) makeDirs() error {
 		}
 	}
 	return nil
+}
+
+// loopback reports whether only this machine can reach an address.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
 }
