@@ -140,7 +140,7 @@ func (c *Config) settled(ctx context.Context, entries []Entry, receipts []Receip
 
 // retract takes back what the windows counted for t.
 func (c *Config) retract(ctx context.Context, t *payment.Transaction) {
-	if err := c.Windows.Retract(ctx, []velocity.Event{eventOf(t)}); err != nil {
+	if err := c.Windows.Retract(ctx, []velocity.Event{velocity.EventOf(t)}); err != nil {
 		c.Log.WarnContext(ctx, "windows not retracted; a restart rebuilds them", slog.Any("error", err))
 	}
 }
@@ -161,8 +161,4 @@ func pause(ctx context.Context, try int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func eventOf(t *payment.Transaction) velocity.Event {
-	return velocity.Event{ID: t.ID, At: t.OccurredAt, Amount: t.Amount.Centavos, Entities: t.Entities()}
 }

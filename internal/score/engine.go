@@ -158,7 +158,7 @@ func (e *Engine) Score(ctx context.Context, t *payment.Transaction, asksDecline 
 	start := e.Now()
 	s := e.scratch.Get().(*scratch)
 	defer e.scratch.Put(s)
-	s.events[0] = event(t)
+	s.events[0] = velocity.EventOf(t)
 	var r Result
 	var readings []velocity.Reading
 	err := errErased

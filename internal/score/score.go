@@ -23,7 +23,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/rule"
 	"github.com/fastshop/pipeline/internal/velocity"
 )
@@ -88,9 +87,4 @@ func remaining(points int) float64 {
 
 func toScore(rest float64) int {
 	return int(math.Round(Max * (1 - rest)))
-}
-
-// event is what velocity remembers of t.
-func event(t *payment.Transaction) velocity.Event {
-	return velocity.Event{ID: t.ID, At: t.OccurredAt, Amount: t.Amount.Centavos, Entities: t.Entities()}
 }

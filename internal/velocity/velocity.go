@@ -23,6 +23,11 @@ type Event struct {
 	Entities payment.Entities
 }
 
+// EventOf is what velocity remembers of t.
+func EventOf(t *payment.Transaction) Event {
+	return Event{ID: t.ID, At: t.OccurredAt, Amount: t.Amount.Centavos, Entities: t.Entities()}
+}
+
 // Settlement is what became of an observed event.
 type Settlement struct {
 	ID        string
