@@ -256,25 +256,45 @@ func (b *backends) work(ctx context.Context) error {
 	return <-failures
 }
 
-// lag is how many records of the stream wait to be decided.
-func (b *backends) lag(ctx context.Context) (int64, error) {
+// standing is how far one partition has been carried.
+type standing struct {
+	partition  stream.Partition
+	end        int64 // records ever appended
+	checkpoint pipeline.Checkpoint
+}
+
+// waiting is how many records are appended but not yet decided.
+func (p *standing) waiting() int64 { return max(0, p.end-p.checkpoint.Records) }
+
+// standings returns how far every partition has been carried.
+func (b *backends) standings(ctx context.Context) ([]standing, error) {
 	partitions, err := b.stream.Partitions(ctx)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var lag int64
-	for _, p := range partitions {
+	all := make([]standing, len(partitions))
+	for i, p := range partitions {
 		_, end, err := b.stream.End(ctx, p)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		c, _, err := b.store.Checkpoint(ctx, p)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		lag += max(0, end-c.Records)
+		all[i] = standing{p, end, c}
 	}
-	return lag, nil
+	return all, nil
+}
+
+// lag is how many records of the stream wait to be decided.
+func (b *backends) lag(ctx context.Context) (int64, error) {
+	all, err := b.standings(ctx)
+	var lag int64
+	for i := range all {
+		lag += all[i].waiting()
+	}
+	return lag, err
 }
 
 // drain waits until every record that was appended is decided, or ctx ends.
@@ -294,17 +314,13 @@ func (b *backends) drain(ctx context.Context) error {
 
 // trim lets go of old records of the stream, now and then.
 func (b *backends) trim(ctx context.Context) error {
-	partitions, err := b.stream.Partitions(ctx)
+	all, err := b.standings(ctx)
 	if err != nil {
 		return err
 	}
-	positions := make(map[stream.Partition]stream.Position, len(partitions))
-	for _, p := range partitions {
-		c, _, err := b.store.Checkpoint(ctx, p)
-		if err != nil {
-			return err
-		}
-		positions[p] = c.Position
+	positions := make(map[stream.Partition]stream.Position, len(all))
+	for i := range all {
+		positions[all[i].partition] = all[i].checkpoint.Position
 	}
 	_, err = b.stream.Trim(ctx, b.now().Add(-b.settings.Retention), positions)
 	return err

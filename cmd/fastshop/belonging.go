@@ -31,21 +31,13 @@ func (s *Settings) keysMatch() error {
 
 // behind refuses a store that is ahead of the stream: what is appended from here on would be taken for handled.
 func (b *backends) behind(ctx context.Context) error {
-	partitions, err := b.stream.Partitions(ctx)
+	all, err := b.standings(ctx)
 	if err != nil {
 		return err
 	}
-	for _, p := range partitions {
-		_, end, err := b.stream.End(ctx, p)
-		if err != nil {
-			return err
-		}
-		c, found, err := b.store.Checkpoint(ctx, p)
-		if err != nil {
-			return err
-		}
-		if found && c.Records > end {
-			return withHint(fmt.Errorf("partition %s: the store has handled %d records, the stream has %d", p, c.Records, end),
+	for _, p := range all {
+		if p.checkpoint.Records > p.end {
+			return withHint(fmt.Errorf("partition %s: the store has handled %d records, the stream has %d", p.partition, p.checkpoint.Records, p.end),
 				"stream.db is older than store.db of the same --data-dir; restore both from the same moment")
 		}
 	}

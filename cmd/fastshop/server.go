@@ -159,15 +159,20 @@ func (v *server) working(context.Context) error {
 func (v *server) watch(ctx context.Context) {
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
+	quarter := time.NewTicker(15 * time.Second) // as often as Prometheus usually looks
+	defer quarter.Stop()
 	hour := time.NewTicker(time.Hour)
 	defer hour.Stop()
 	v.trimOnce(ctx)
+	v.weigh()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-second.C:
 			v.measure(ctx)
+		case <-quarter.C:
+			v.weigh()
 		case <-hour.C:
 			v.trimOnce(ctx)
 		}
@@ -187,32 +192,29 @@ func (v *server) measure(ctx context.Context) {
 		default: // said already
 		}
 	}
-	partitions, err := v.stream.Partitions(ctx)
+	all, err := v.standings(ctx)
 	if err != nil {
 		return // closing
 	}
 	var waiting int64
-	for i, p := range partitions {
-		_, end, err := v.stream.End(ctx, p)
-		if err != nil {
-			return
-		}
-		c, _, err := v.store.Checkpoint(ctx, p)
-		if err != nil {
-			return
-		}
+	for i := range all {
+		p := &all[i]
 		var age time.Duration
-		if lag := end - c.Records; lag > 0 {
-			waiting += lag
-			if next, err := v.stream.Read(ctx, p, c.Position, 1); err == nil && len(next) > 0 {
+		if p.waiting() > 0 {
+			waiting += p.waiting()
+			if next, err := v.stream.Read(ctx, p.partition, p.checkpoint.Position, 1); err == nil && len(next) > 0 {
 				age = max(0, v.now().Sub(next[0].AppendedAt))
 			}
 		}
-		v.backends.metrics.Lag(i, end-c.Records, age)
+		v.backends.metrics.Lag(i, p.waiting(), age)
 	}
 	v.feed.SetBacklog(waiting)
 	held, room := v.stream.Bytes()
 	v.backends.metrics.Stream(held, room)
+}
+
+// weigh tells the metrics how large the windows are. It looks at every entity, so it is not for every second.
+func (v *server) weigh() {
 	st := v.windows.Stats()
 	v.backends.metrics.Windows(st.Bytes(), int64(st.Entities), int64(st.Events))
 }
