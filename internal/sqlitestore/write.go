@@ -95,7 +95,7 @@ func (s *Store) transact(group []*write) error {
 		}
 	}
 	s.options.Crash("store.commit.inserted")
-	if err := t.conn.Commit(); sqlitefile.NoRoom(err) {
+	if err := s.commit(t); sqlitefile.NoRoom(err) {
 		return s.undo(t, err) // the log could not grow, so it has no commit
 	} else if err != nil {
 		s.breakDown(fmt.Errorf("%w: %w: %w", pipeline.ErrUnavailable, errBroken, err))
@@ -103,10 +103,19 @@ func (s *Store) transact(group []*write) error {
 	}
 	s.options.Crash("store.commit.after")
 	s.committed = t.state
-	s.mu.Lock()
-	s.totals = t.totals
-	s.mu.Unlock()
 	return nil
+}
+
+// commit makes the transaction durable and publishes its totals. It holds the totals meanwhile: whoever has seen the
+// commit in the file and then asks for them gets those with it.
+func (s *Store) commit(t *tx) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := t.conn.Commit()
+	if err == nil {
+		s.totals = t.totals
+	}
+	return err
 }
 
 // undo rolls back after err.
