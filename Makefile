@@ -10,15 +10,15 @@ FUZZTIME ?= 20s
 GO ?= go
 BIN := bin/fastshop
 
-.PHONY: help demo test build lint verify generate unit bench replay fuzz audit tools clean
+.PHONY: help demo test build lint verify generate unit bench replay fuzz audit tools clean lambda infra-unit infra-integration
 
 help: ## List what make can do
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 demo: build ## Watch a simulated shop being judged (FOR=20s stops by itself and writes REPORT=report.json)
 	$(BIN) demo $(if $(FOR),--for $(FOR) --report $(REPORT))
 
-test: tools lint verify unit ## Everything that has to hold: lint, generated code, all tests with the race detector, coverage
+test: tools lint verify unit infra-unit ## Everything that has to hold: lint, generated code, all tests with the race detector, coverage; the AWS stack under mocks
 
 build: ## Build bin/fastshop (the first time compiles SQLite and CEL: one to two minutes)
 	@test -x $(BIN) || echo "building $(BIN); the first time takes one to two minutes"
@@ -37,6 +37,15 @@ verify: ## Fail if committed generated code or go.mod is stale
 
 unit: ## All tests with the race detector, and coverage of internal/ at least 85 %
 	@scripts/unit 85
+
+lambda: ## Build bin/fastshop-lambda.zip, which infra/ deploys (reproducible, arm64)
+	@scripts/lambda
+
+infra-unit: ## The AWS stack under mocks: security controls, names, destroyability, every setting; 100 % of tapstack
+	@scripts/infra unit
+
+infra-integration: ## Deploy the AWS stack with the real Pulumi engine to an emulator, change it, break it, destroy it
+	@scripts/infra integration
 
 bench: build ## Measure engine, ingest, verdicts and the raw disk limit; writes bench.json
 	$(BIN) bench --report bench.json

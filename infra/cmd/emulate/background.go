@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/fastshop/pipeline/infra/emulator/moto"
+)
+
+const (
+	// answerLimit is how long an emulator may take to answer a question; it answers in milliseconds when it is there.
+	answerLimit = 10 * time.Second
+	// stopLimit is how long one of our own may take to end after it was told; it kills itself well before.
+	stopLimit = 30 * time.Second
+	pollEvery = 50 * time.Millisecond
+)
+
+// announcement is what serve prints when the emulator answers.
+type announcement struct {
+	Endpoint string `json:"endpoint"`
+}
+
+// serve runs an emulator until ctx ends.
+func serve(ctx context.Context, _ settings, s surroundings) error {
+	m, err := moto.Start(ctx)
+	if err != nil {
+		return err
+	}
+	defer m.Stop()
+	// One line, because up reads it from a pipe.
+	if err := json.NewEncoder(s.stdout).Encode(announcement{Endpoint: m.Endpoint()}); err != nil {
+		return fmt.Errorf("tell the endpoint: %w", err)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// startHost runs this program as serve, in a session of its own so that it outlives this process and its terminal.
+func startHost(ctx context.Context, state, executable string) (h host, err error) {
+	log, err := os.Create(filepath.Join(state, logName))
+	if err != nil {
+		return h, fmt.Errorf("start the emulator: %w", err)
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	child := exec.Command(executable, "serve")
+	child.Stderr = log
+	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	output, err := child.StdoutPipe()
+	if err != nil {
+		return h, fmt.Errorf("start the emulator: %w", err)
+	}
+	if err := child.Start(); err != nil {
+		return h, fmt.Errorf("start the emulator: %w", err)
+	}
+	keep := context.AfterFunc(ctx, func() { _ = child.Process.Signal(syscall.SIGTERM) })
+	defer keep() // from here on it does not end with ctx
+	var said announcement
+	if err := json.NewDecoder(output).Decode(&said); err != nil {
+		_ = child.Wait() // it printed why
+		return h, errors.Join(fmt.Errorf("start the emulator: %s", tail(log.Name())), ctx.Err())
+	}
+	go func() { _ = child.Wait() }() // in case that it ends before this process does
+	return host{Endpoint: said.Endpoint, PID: child.Process.Pid}, nil
+}
+
+// tail is what an emulator of our own printed last.
+func tail(path string) string {
+	const length = 2 << 10
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	return string(content[max(0, len(content)-length):])
+}
+
+// stopHost ends an emulator of our own and waits until it is gone. The process is told only while its emulator answers:
+// after that the number may be another's.
+func stopHost(ctx context.Context, h host) error {
+	if h.PID == 0 {
+		return nil
+	}
+	switch err := probe(ctx, h.Endpoint); {
+	case errors.Is(err, errEnded):
+		return nil
+	case err != nil:
+		return fmt.Errorf("stop the emulator: %w", err)
+	}
+	if err := syscall.Kill(h.PID, syscall.SIGTERM); err != nil {
+		return fmt.Errorf("stop the emulator: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopLimit)
+	defer cancel()
+	for !errors.Is(probe(ctx, h.Endpoint), errEnded) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("stop the emulator: process %d still listens at %s", h.PID, h.Endpoint)
+		case <-time.After(pollEvery):
+		}
+	}
+	return nil
+}
+
+// errEnded is wrapped by probe when nobody listens any more.
+var errEnded = errors.New("the emulator has ended, and all that was in it is lost")
+
+// probe asks whether there is an emulator at the endpoint. Only a refused connection says that it has ended; whatever else
+// goes wrong says nothing of the kind. It asks for moto's front page, because its data fails to print with some resources.
+func probe(ctx context.Context, endpoint string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/moto-api/", nil)
+	if err != nil {
+		return fmt.Errorf("ask the emulator: %w", err)
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%w: %w", errEnded, err)
+	}
+	if err != nil {
+		return fmt.Errorf("ask the emulator: %w", err)
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
+	if err := errors.Join(err, answer.Body.Close()); err != nil {
+		return fmt.Errorf("ask the emulator: %w", err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("ask the emulator: %s answers %s", request.URL, answer.Status)
+	}
+	return nil
+}

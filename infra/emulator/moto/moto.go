@@ -1,0 +1,190 @@
+// Package moto runs a private moto_server, the emulator of AWS that the tests and the local deployment talk to. It is a
+// Python program; this package finds it, starts it on a free port, waits until it answers and ends it with everything
+// it started. It also ends when the process that started it does, however that dies. It needs a POSIX shell.
+package moto
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	program = "moto_server"
+
+	// guard runs the program until its own standard input is closed, which the system does when our process is gone, and
+	// then ends its process group. A program that ends before takes the guard along.
+	guard = `("$1" -H "$2" -p "$3" </dev/null; kill -s TERM $$) & read -r _; kill -s TERM 0`
+
+	// startLimit is how long the program may take until it answers. It imports all of boto first, which takes seconds on
+	// a busy machine.
+	startLimit = 90 * time.Second
+	// stopLimit is how long it may take to end by itself before it is killed.
+	stopLimit = 5 * time.Second
+	pollEvery = 50 * time.Millisecond
+	// logLimit is how much of the program's output is kept for an error, in bytes.
+	logLimit = 8 << 10
+)
+
+// ErrMissing says that the program is not in the PATH, and how to get it.
+var ErrMissing = errors.New("moto_server is not installed; get it with: pip install 'moto[server]==5.2.1'")
+
+// Moto is a running moto_server, with nothing in it that it was not told.
+type Moto struct {
+	endpoint string
+	command  *exec.Cmd
+	lifeline io.Closer // the guard's standard input
+	log      *tail
+	ended    chan struct{} // closed when the guard is gone
+	stop     sync.Once
+}
+
+// Start runs the program on a free port of the loopback interface and returns once it answers. It ends by Stop, not
+// with ctx, which bounds the start only. The error is ErrMissing when there is no such program.
+func Start(ctx context.Context) (*Moto, error) {
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return nil, fmt.Errorf("start the emulator: %w", ErrMissing)
+	}
+	return start(ctx, path)
+}
+
+func start(ctx context.Context, path string) (*Moto, error) {
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("start the emulator: %w", err)
+	}
+	m := &Moto{endpoint: "http://" + address, log: &tail{}, ended: make(chan struct{})}
+	m.command = exec.Command("/bin/sh", "-c", guard, program, path, host, port)
+	m.command.Stdout, m.command.Stderr = m.log, m.log
+	// A version manager may start the program as a child of its own: the whole group is ended, not only the first.
+	m.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// The program may end after the guard and keeps its output open: do not wait for that forever.
+	m.command.WaitDelay = stopLimit
+	if m.lifeline, err = m.command.StdinPipe(); err != nil {
+		return nil, fmt.Errorf("start the emulator: %w", err)
+	}
+	if err := m.command.Start(); err != nil {
+		return nil, fmt.Errorf("start the emulator: %w", err)
+	}
+	go func() {
+		defer close(m.ended)
+		_ = m.command.Wait() // it is killed in the end, which is no news
+	}()
+	if err := m.await(ctx); err != nil {
+		m.Stop()
+		return nil, err
+	}
+	return m, nil
+}
+
+// freeAddress asks the system for a port that nobody listens on.
+func freeAddress(ctx context.Context) (string, error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port for the emulator: %w", err)
+	}
+	address := l.Addr().String()
+	if err := l.Close(); err != nil {
+		return "", fmt.Errorf("find a free port for the emulator: %w", err)
+	}
+	return address, nil
+}
+
+// await polls until the program answers, has ended, or the time is up.
+func (m *Moto) await(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for {
+		if m.request(ctx, http.MethodGet, "/moto-api/data.json") == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the emulator: %w\n%s", ctx.Err(), m.log)
+		case <-m.ended:
+			return fmt.Errorf("wait for the emulator: %s ended\n%s", program, m.log)
+		case <-ticker.C:
+		}
+	}
+}
+
+func (m *Moto) request(ctx context.Context, method, path string) error {
+	request, err := http.NewRequestWithContext(ctx, method, m.endpoint+path, nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	if err := answer.Body.Close(); err != nil {
+		return err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("emulator answered %s", answer.Status)
+	}
+	return nil
+}
+
+// Endpoint is the URL of all its services, such as http://127.0.0.1:41234.
+func (m *Moto) Endpoint() string { return m.endpoint }
+
+// Reset makes it forget everything.
+func (m *Moto) Reset(ctx context.Context) error {
+	if err := m.request(ctx, http.MethodPost, "/moto-api/reset"); err != nil {
+		return fmt.Errorf("reset the emulator: %w", err)
+	}
+	return nil
+}
+
+// Stop ends the program and all it started, at the latest after some seconds. It may be called again.
+func (m *Moto) Stop() {
+	m.stop.Do(func() {
+		// No error matters: what is gone already is what we want.
+		_ = m.lifeline.Close()
+		select {
+		case <-m.ended:
+		case <-time.After(stopLimit):
+		}
+		_ = syscall.Kill(-m.command.Process.Pid, syscall.SIGKILL)
+		<-m.ended
+	})
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf.Write(p)
+	if extra := t.buf.Len() - logLimit; extra > 0 {
+		t.buf.Next(extra)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.buf.String()
+}

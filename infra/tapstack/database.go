@@ -1,0 +1,112 @@
+package tapstack
+
+import (
+	"errors"
+
+	"github.com/pulumi/pulumi-aws/sdk/v7/go/aws/rds"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// database is RDS PostgreSQL: the one point of truth.
+type database struct {
+	instance *rds.Instance
+	// secretArn is where RDS keeps the master password and rotates it. Only migrations read it.
+	secretArn pulumi.StringOutput
+}
+
+const (
+	databaseName   = "fastshop"
+	databaseMaster = "fsadmin" // RDS.25: not a name that an attacker tries first
+)
+
+func (s *TapStack) databaseArn() string { return s.arn("rds", "db:"+s.name("rds")) }
+
+func (s *TapStack) buildDatabase() {
+	subnets := add(s, rds.NewSubnetGroup, s.name("rds-subnet-group"), &rds.SubnetGroupArgs{
+		Name: pulumi.String(s.name("rds-subnet-group")), Description: pulumi.String("Private subnets of the FastShop database"), SubnetIds: s.privateSubnets(),
+	})
+	parameters := add(s, rds.NewParameterGroup, s.name("rds-parameter-group"), &rds.ParameterGroupArgs{
+		Name: pulumi.String(s.name("rds-parameter-group")), Description: pulumi.String("FastShop database"),
+		Family: pulumi.String("postgres" + s.args.DatabaseVersion), Parameters: databaseParameters(),
+	})
+	monitoring := s.role("rds-monitoring", "Enhanced monitoring of the database",
+		statement{services: []string{"monitoring.rds.amazonaws.com"}, conditions: conditions{
+			"StringEquals": {"aws:SourceAccount": {s.account}}, "ArnEquals": {"aws:SourceArn": {s.databaseArn()}}}},
+		statement{sid: "OSMetrics", actions: []string{"logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams", "logs:GetLogEvents"},
+			resources: exactly(s.arn("logs", "log-group:RDSOSMetrics"), s.arn("logs", "log-group:RDSOSMetrics:log-stream:*"))})
+
+	db := add(s, rds.NewInstance, s.name("rds"), &rds.InstanceArgs{
+		Identifier: pulumi.String(s.name("rds")), DbName: pulumi.String(databaseName),
+		Engine: pulumi.String("postgres"), EngineVersion: pulumi.String(s.args.DatabaseVersion), InstanceClass: pulumi.String(s.args.DatabaseClass),
+		EngineLifecycleSupport:  pulumi.String("open-source-rds-extended-support-disabled"), // no bill for an old version by surprise
+		AutoMinorVersionUpgrade: pulumi.Bool(true), AllowMajorVersionUpgrade: pulumi.Bool(false), ApplyImmediately: pulumi.Bool(s.args.DatabaseApplyImmediately),
+
+		DbSubnetGroupName: subnets.Name, VpcSecurityGroupIds: pulumi.StringArray{s.groups.database.ID()}, Port: pulumi.Int(databasePort),
+		PubliclyAccessible: pulumi.Bool(false), MultiAz: pulumi.Bool(!s.args.DatabaseSingleAZ), CaCertIdentifier: pulumi.String("rds-ca-rsa2048-g1"),
+
+		StorageType: pulumi.String("gp3"), AllocatedStorage: pulumi.Int(s.args.DatabaseStorageGiB), MaxAllocatedStorage: pulumi.Int(s.args.DatabaseMaxStorageGiB),
+		StorageEncrypted: pulumi.Bool(true), KmsKeyId: s.keys[ClassDatabase].Arn,
+
+		Username: pulumi.String(databaseMaster), ManageMasterUserPassword: pulumi.Bool(true), MasterUserSecretKmsKeyId: s.keys[ClassDatabase].Arn,
+		IamDatabaseAuthenticationEnabled: pulumi.Bool(true), ParameterGroupName: parameters.Name,
+
+		BackupRetentionPeriod: pulumi.Int(s.args.DatabaseBackupDays), BackupWindow: pulumi.String(s.args.DatabaseBackupWindow),
+		MaintenanceWindow: pulumi.String(s.args.DatabaseMaintenanceWindow), CopyTagsToSnapshot: pulumi.Bool(true),
+
+		EnabledCloudwatchLogsExports: pulumi.ToStringArray([]string{"postgresql", "upgrade"}),
+		MonitoringInterval:           pulumi.Int(60), MonitoringRoleArn: monitoring.Arn, DatabaseInsightsMode: pulumi.String("standard"),
+		PerformanceInsightsEnabled: pulumi.Bool(true), PerformanceInsightsKmsKeyId: s.keys[ClassDatabase].Arn, PerformanceInsightsRetentionPeriod: pulumi.Int(7),
+
+		// It must be possible to destroy the whole stack, and nothing of it may stay behind.
+		DeletionProtection: pulumi.Bool(false), SkipFinalSnapshot: pulumi.Bool(true), DeleteAutomatedBackups: pulumi.Bool(true),
+	}, s.afterLogs("rds"), monitoring.inForce())
+	s.database = database{instance: db, secretArn: db.MasterUserSecrets.ApplyT(s.masterSecret).(pulumi.StringOutput)}
+	s.buildDatabaseEvents()
+}
+
+// masterSecret is the ARN of the managed secret. The list is empty while the instance is only planned.
+func (s *TapStack) masterSecret(secrets []rds.InstanceMasterUserSecret) (string, error) {
+	if len(secrets) > 0 && secrets[0].SecretArn != nil {
+		return *secrets[0].SecretArn, nil
+	}
+	if s.ctx.DryRun() {
+		return s.arn("secretsmanager", "secret:known-after-deployment"), nil
+	}
+	return "", errors.New("RDS returned no managed master secret: run pulumi refresh, then up again")
+}
+
+// databaseParameters force TLS, keep what people typed and bound out of the log (bind values may be personal), and end
+// what hangs.
+func databaseParameters() rds.ParameterGroupParameterArray {
+	parameter := func(name, value, when string) *rds.ParameterGroupParameterArgs {
+		return &rds.ParameterGroupParameterArgs{Name: pulumi.String(name), Value: pulumi.String(value), ApplyMethod: pulumi.String(when)}
+	}
+	const now, restart = "immediate", "pending-reboot" // a static parameter applied at once would differ for ever
+	return rds.ParameterGroupParameterArray{
+		parameter("rds.force_ssl", "1", restart),
+		parameter("password_encryption", "scram-sha-256", now),
+		parameter("log_statement", "ddl", now),
+		parameter("log_min_duration_statement", "1000", now), // ms
+		parameter("log_parameter_max_length", "0", now),
+		parameter("log_parameter_max_length_on_error", "0", now),
+		parameter("log_connections", "1", now),
+		parameter("log_disconnections", "1", now),
+		parameter("shared_preload_libraries", "pg_stat_statements,pgaudit", restart),
+		parameter("pgaudit.log", "role,ddl", now),
+		parameter("idle_in_transaction_session_timeout", "60000", now), // ms
+		parameter("statement_timeout", "900000", now),                  // ms; as long as admin may run
+	}
+}
+
+// buildDatabaseEvents sends what happens to the instance, its parameters and its groups to the topic (RDS.20 to RDS.22).
+func (s *TapStack) buildDatabaseEvents() {
+	subscribe := func(prefix, source string, categories ...string) {
+		add(s, rds.NewEventSubscription, s.name(prefix), &rds.EventSubscriptionArgs{
+			Name: pulumi.String(s.name(prefix)), SnsTopic: s.topic.Arn, SourceType: pulumi.String(source),
+			EventCategories: pulumi.ToStringArray(categories), Enabled: pulumi.Bool(true),
+		})
+	}
+	subscribe("rds-instance-events", "db-instance", "maintenance", "configuration change", "failure", "failover", "low storage", "deletion")
+	subscribe("rds-parameter-events", "db-parameter-group", "configuration change")
+	subscribe("rds-group-events", "db-security-group", "configuration change", "failure")
+}
