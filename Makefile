@@ -63,4 +63,4 @@ tools: ## Install what the tests need, if it is missing and we may (Debian: chro
 	@scripts/tools
 
 clean: ## Remove what was built and the demo's leftovers
-	rm -rf bin coverage.out report.json bench.json replay.json
+	rm -rf bin infra/bin coverage.* report.json bench.json replay.json

@@ -90,7 +90,11 @@ func AccountDuties() []AccountDuty {
 func Residue() []string {
 	return []string{
 		"The KMS keys, pending deletion for seven days. Until then `aws kms cancel-key-deletion` brings one back; after that whatever was encrypted under it is gone for good, which is how the customers' data are erased.",
+		"The backup `customer-keys-{suffix}$DeletedTableBackup`, which DynamoDB makes of a deleted table with point-in-time recovery and keeps for 35 days, free of charge. It holds the customers' keys in their wrapped form, and nobody can read it once `keystore-key-{suffix}` and `pii-key-{suffix}` are gone, seven days after the destroy. Until then, whoever brings both keys back can restore it.",
 		"The log group `RDSOSMetrics`, which RDS shares among all databases of the account with enhanced monitoring.",
+		"In the account's CloudWatch Logs resource policy `AWSLogDeliveryWrite20150319`: entries for the log groups of the API and the cache, by which AWS's log delivery writes there (recalled, not seen). They name groups that are gone.",
+		"The account's service-linked roles, such as those of RDS and ElastiCache: other stacks use them, too.",
+		"Traces in X-Ray for 30 days, and metrics in CloudWatch for 15 months.",
 		"What CloudTrail recorded.",
 		"An e-mail subscription that nobody has confirmed, for three days.",
 	}

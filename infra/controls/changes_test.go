@@ -109,9 +109,9 @@ func databaseChanges() map[string][]change {
 		"RDS.11":           {set(database, "backupRetentionPeriod", 6.0), set(database, "backupRetentionPeriod", nil)},
 		"RDS.13":           {set(database, "autoMinorVersionUpgrade", false)},
 		"RDS.17":           {set(database, "copyTagsToSnapshot", nil)},
-		"RDS.20":           {drop(events, "rds-instance"), set(events, "enabled", false), set(events, "eventCategories", []any{"failure"}), set(events, "snsTopic", "arn:aws:sns:us-east-1:123456789012:another")},
-		"RDS.21":           {drop(events, "rds-parameter"), set(events, "sourceType", "db-cluster")},
-		"RDS.22":           {drop(events, "rds-group"), set(events, "eventCategories", []any{"failure"})},
+		"RDS.20":           {drop(events, "rds-instance"), set(events, "enabled", false), set(events, "eventCategories", []any{"failure"}), set(events, "snsTopic", "arn:aws:sns:us-east-1:123456789012:another"), set(events, "sourceIds", []any{"rds-other"})},
+		"RDS.21":           {drop(events, "rds-parameter"), set(events, "sourceType", "db-cluster"), set(events, "sourceIds", []any{"postgres15-parameter-group-test"})},
+		"RDS.22":           {drop(events, "rds-group"), set(events, "eventCategories", []any{"failure"}), set(events, "sourceIds", []any{"default"})},
 		"RDS.23":           {set(database, "port", 5432.0), set(database, "port", nil)},
 		"RDS.25":           {set(database, "username", "postgres"), set(database, "username", "Admin"), set(database, "username", nil)},
 		"RDS.38":           {setParameter(parameters, "rds.force_ssl", "value", "0"), set(parameters, "parameters", nil)},
@@ -120,7 +120,8 @@ func databaseChanges() map[string][]change {
 		"SecretsManager.1": {set(database, "manageMasterUserPassword", nil), set(database, "password", "hunter2"), set(database, "passwordWo", "hunter2"), set(database, "masterUserSecretKmsKeyId", nil)},
 		"CKV_AWS_353":      {set(database, "performanceInsightsEnabled", false), set(database, "performanceInsightsKmsKeyId", nil)},
 		"CKV2_AWS_30":      {setParameter(parameters, "log_statement", "value", "none"), setParameter(parameters, "log_min_duration_statement", "name", "x")},
-		"LOG.1":            {setParameter(parameters, "log_parameter_max_length", "value", "-1"), setParameter(parameters, "log_parameter_max_length_on_error", "value", "64")},
+		"LOG.1": {setParameter(parameters, "log_parameter_max_length", "value", "-1"), setParameter(parameters, "log_parameter_max_length", "name", "x"), addParameter(parameters, "log_parameter_max_length_on_error", "64"),
+			addParameter(parameters, "log_parameter_max_length_on_error", "-1")},
 	}
 }
 
@@ -187,9 +188,23 @@ func messageChanges(t *testing.T) map[string][]change {
 	}
 }
 
+// fromBucket permits a bucket, whose ARN has no account, to start functions, with the account stated beside it.
+func fromBucket(account any) change {
+	return func(s *controls.Stack) {
+		set(permission, "sourceArn", "arn:aws:s3:::bucket")(s)
+		set(permission, "sourceAccount", account)(s)
+	}
+}
+
 func computeChanges() map[string][]change {
 	return map[string][]change{
-		"Lambda.1": {set(permission, "principal", "*"), set(permission, "principal", "999999999999"), set(permission, "sourceAccount", nil), set(permission, "sourceArn", nil),
+		"Lambda.1": {set(permission, "principal", "*"), set(permission, "principal", "999999999999"), set(permission, "sourceArn", nil),
+			// No account, a pattern of accounts, another account, any source, any service, and a function of which nobody knows the account.
+			set(permission, "sourceArn", "arn:aws:s3:::bucket"), set(permission, "sourceArn", "arn:aws:events:us-east-1:*:rule/r"), set(permission, "sourceArn", "arn:aws:events:us-east-1:99999999999?:rule/r"),
+			set(permission, "sourceArn", "arn:aws:events:us-east-1:999999999999:rule/r"), set(permission, "sourceArn", "arn:aws:events:us-east-1:123456789012:*"),
+			set(permission, "sourceArn", "arn:aws:*:us-east-1:123456789012:rule/r"), set(permission, "sourceArn", "arn:aws:events:us-east-1:123456789012:"), set(permission, "sourceArn", "*"),
+			set(permission, "function", "another"),
+			fromBucket(nil), fromBucket("999999999999"), fromBucket("*"),
 			set(permission, "action", "lambda:*"), set(permission, "functionUrlAuthType", "NONE")},
 		"Lambda.2":    {set(function, "runtime", "provided.al2"), set(function, "runtime", "go1.x")},
 		"Lambda.3":    {set(function, "vpcConfig", nil), set(function, "vpcConfig.securityGroupIds", []any{})},

@@ -9,7 +9,7 @@ import (
 // computeControls are about the Lambda functions.
 func computeControls() []Control {
 	return []Control{
-		{"Lambda.1", []string{"CKV_AWS_301", "CKV_AWS_364"}, FSBP, "Functions can be started by AWS services for sources of our account, and by nobody else without IAM", privateFunctions},
+		{"Lambda.1", []string{"CKV_AWS_301", "CKV_AWS_364"}, FSBP, "Functions can be started by AWS services, each for one source of our account, and by nobody else without IAM", privateFunctions},
 		{"Lambda.2", []string{"L1", "CKV_AWS_363"}, FSBP, "Functions run on a supported runtime",
 			every(function, oneOf("runtime", "provided.al2023"))},
 		{"Lambda.3", []string{"CKV_AWS_117"}, SecurityHub, "Functions run inside the VPC",
@@ -34,10 +34,25 @@ func privateFunctions(in *inspection) {
 	in.each(permission, func(p *Resource) {
 		in.want(strings.HasSuffix(p.Text("principal"), ".amazonaws.com"), p, "principal", "name an AWS service")
 		in.want(p.Text("action") == "lambda:InvokeFunction", p, "action", "permit lambda:InvokeFunction alone")
-		in.want(fixed(p.Text("sourceAccount")), p, "sourceAccount", "state the account")
-		in.want(p.Text("sourceArn") != "", p, "sourceArn", "state the source")
+		in.want(ourSource(p, in.byID(function, p.Input("function"))), p, "sourceArn", "state a source, by an ARN that has the account in it")
 		in.want(empty(p.Input("functionUrlAuthType")), p, "functionUrlAuthType", "leave it unset: the HTTP API is the only way in")
 	})
+}
+
+// ourSource wants a source that is a fixed service's, of the function's account, and not just anything there. An ARN without
+// account, as those of buckets are, needs sourceAccount beside it.
+func ourSource(p, f *Resource) bool {
+	source := strings.SplitN(p.Text("sourceArn"), ":", 6)
+	if len(source) < 6 || f == nil {
+		return false
+	}
+	arn, _ := f.Output("arn").(string)
+	own := strings.SplitN(arn, ":", 6)
+	account := source[4]
+	if account == "" {
+		account = p.Text("sourceAccount")
+	}
+	return source[0] == "arn" && fixed(source[2]) && len(own) == 6 && fixed(account) && account == own[4] && source[5] != "" && !wild(source[5][:1])
 }
 
 func spanZones(in *inspection) {

@@ -186,6 +186,19 @@ func TestEveryExceptionAnswersForItself(t *testing.T) {
 	}
 }
 
+// The ARN of a bucket has no account; stated beside it, the account is as good.
+func TestSourceOfAPermissionHasItsAccount(t *testing.T) {
+	t.Parallel()
+	base := register(t, "default", variants()[0].args)
+	for account, want := range map[string]bool{"123456789012": true, "999999999999": false} {
+		stack := copied(base)
+		fromBucket(account)(stack)
+		if got := found(*stack, control(t, "Lambda.1")); (len(got) == 0) != want {
+			t.Errorf("a bucket of account %s: findings %v, want none: %v", account, got, want)
+		}
+	}
+}
+
 func TestExceptionCheck(t *testing.T) {
 	t.Parallel()
 	good := controls.Exception{Control: "RDS.8", Resource: "rds-*", Reason: "r", Compensation: "c", Owner: "o", Review: "2027-06-30"}
@@ -238,6 +251,7 @@ func TestDocumentTellsWhatFailed(t *testing.T) {
 		"| Kinesis.1 | `kinesis-stream-*` | one \\| two | c | o | 2027-06-30 | small |",
 		"| ECR.1, ECR.2, ECR.3 | no container images",
 		"- [ ] A security contact is registered for the account (Account.1)",
+		"* The backup `customer-keys-{suffix}$DeletedTableBackup`", "keeps for 35 days", "`AWSLogDeliveryWrite20150319`", "service-linked roles", "X-Ray for 30 days", "CloudWatch for 15 months",
 		"`RDSOSMetrics`",
 	} {
 		if !strings.Contains(page, want) {

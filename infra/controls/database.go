@@ -64,7 +64,7 @@ func databaseCare() []Control {
 		{"CKV2_AWS_30", nil, Checkov, "Statements are logged: data definitions and what is slow",
 			every(dbParameters, setTo("log_statement", "ddl", "mod", "all"), setTo("log_min_duration_statement"))},
 		{"LOG.1", nil, FastShop, "Bind values, which may be personal data, stay out of the database's log",
-			every(dbParameters, setTo("log_parameter_max_length", "0"), setTo("log_parameter_max_length_on_error", "0"))},
+			every(dbParameters, setTo("log_parameter_max_length", "0"), unsetOr("log_parameter_max_length_on_error", "0"))},
 	}
 }
 
@@ -90,18 +90,40 @@ func setTo(name string, values ...string) rule {
 	}, "set " + name + " to " + strings.Join(values, " or ")}
 }
 
-// announced wants an event subscription of the source type, to a topic of ours, with all the categories.
+// unsetOr wants a parameter of a group left at PostgreSQL's default, or set to the value that is the default.
+func unsetOr(name, value string) rule {
+	return rule{"parameters", func(_ *inspection, v any) bool {
+		set, _ := parameter(&Resource{Inputs: map[string]any{"parameters": v}}, name)
+		return set == "" || set == value
+	}, "leave " + name + " unset, or set it to " + value}
+}
+
+// announced wants an event subscription of the source type, to a topic of ours, with all the categories. One that names its
+// sources must name this one.
 func announced(source, about string, categories ...string) func(*inspection) {
 	return func(in *inspection) {
 		in.each(about, func(r *Resource) {
 			found := slices.ContainsFunc(in.ofType(dbEvents), func(s *Resource) bool {
-				told := texts(s.Input("eventCategories"))
+				told, sources := texts(s.Input("eventCategories")), texts(s.Input("sourceIds"))
+				covered := len(sources) == 0 || slices.Contains(sources, sourceID(source, r))
 				missing := slices.ContainsFunc(categories, func(c string) bool { return !slices.Contains(told, c) })
-				return s.Text("sourceType") == source && !missing && s.Input("enabled") != false && in.byID(topic, s.Input("snsTopic")) != nil
+				return s.Text("sourceType") == source && covered && !missing && s.Input("enabled") != false && in.byID(topic, s.Input("snsTopic")) != nil
 			})
 			in.want(found, r, "", "subscribe a topic of the stack to "+source+" events: "+strings.Join(categories, ", "))
 		})
 	}
+}
+
+// sourceID is what a subscription to events of the source type calls the resource; empty for the security groups from
+// before VPCs, which the stack has none of.
+func sourceID(source string, r *Resource) string {
+	switch source {
+	case "db-instance":
+		return r.Text("identifier")
+	case "db-parameter-group":
+		return r.Text("name")
+	}
+	return ""
 }
 
 // privateDatabase wants a subnet group of ours whose subnets have no way to the internet gateway.

@@ -35,7 +35,7 @@ What a test without AWS cannot show is in the manual sheet of [infra/README.md](
 	for _, r := range Residue() {
 		b.WriteString("* " + r + "\n")
 	}
-	b.WriteString("\nNothing else. What was in the queue, the stream, the database, its backups and the key table is gone: that is intended.\n")
+	b.WriteString("\nNothing else. What was in the queue, the stream, the database and its backups is gone, and what was in the key table is out of reach after seven days: that is intended.\n")
 	return b.Bytes()
 }
 

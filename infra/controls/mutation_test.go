@@ -118,6 +118,13 @@ func setParameter(token, name, key, value string) change {
 	})
 }
 
+// addParameter sets one more parameter in the groups of a type.
+func addParameter(token, name, value string) change {
+	return option(token, func(r *controls.Resource) {
+		r.Inputs["parameters"] = append(r.List("parameters"), map[string]any{"name": name, "value": value, "applyMethod": "immediate"})
+	})
+}
+
 // edit changes a policy text by a replacement that must find something.
 func edit(t *testing.T, token, prefix, field, from, to string) change {
 	return func(s *controls.Stack) {

@@ -149,6 +149,10 @@ func checkCacheUser(in Object) []Fault {
 	if in.Known("authenticationMode") && mode.in.Str("type") == "iam" && in.Str("userId") != in.Str("userName") && in.Known("userId") && in.Known("userName") {
 		i.fault("userName", "InvalidParameterValue: name it like userId: IAM wants both to be the same")
 	}
+	if mode.in.Str("type") == "no-password-required" {
+		// AWS answers no-password, which the provider takes for a change at every preview.
+		i.fault("authenticationMode", "say noPasswordRequired instead: the type is read back as no-password, and would be changed for ever")
+	}
 	ways := 0
 	for _, p := range []string{"authenticationMode", "noPasswordRequired", "passwords", "passwordsWo"} {
 		if in.Has(p) {
@@ -242,17 +246,18 @@ func createUserGroup(ctx context.Context, c *Cloud, in Object) (string, Object, 
 	return id, out, nil
 }
 
-// updateUserGroup finds the users in the emulator, because AWS wants each to be there and of a name of its own, and a
-// group for redis to have one that is named default.
+// updateUserGroup finds the users in the emulator, because AWS wants each to be there and of a name of its own, a group
+// for redis to have one that is named default, and one for valkey to have none without a password or IAM.
 func updateUserGroup(ctx context.Context, c *Cloud, id string, _, in Object) (Object, error) {
 	got, err := c.Cache.DescribeUsers(ctx, &elasticache.DescribeUsersInput{})
 	if err != nil {
 		return nil, fmt.Errorf("describe cache users: %w", err)
 	}
-	names := map[string]string{}
+	names, open := map[string]string{}, map[string]bool{}
 	for _, u := range got.Users {
 		if *u.Status != cacheDeleting {
 			names[*u.UserId] = *u.UserName
+			open[*u.UserId] = u.Authentication != nil && u.Authentication.Type == types.AuthenticationTypeNoPassword
 		}
 	}
 	holders := map[string]string{}
@@ -265,6 +270,9 @@ func updateUserGroup(ctx context.Context, c *Cloud, id string, _, in Object) (Ob
 			return nil, refuse("DuplicateUserName", "keep user group %s: users %s and %s are both named %s", id, other, user, name)
 		}
 		holders[name] = user
+		if open[user] && in.Str("engine") == "valkey" {
+			return nil, refuse("InvalidParameterCombination", "keep user group %s: user %s needs a password or IAM, as all of valkey do", id, user)
+		}
 	}
 	if _, ok := holders["default"]; !ok && in.Str("engine") == "redis" {
 		return nil, refuse("DefaultUserRequired", "keep user group %s: add a user of the name default", id)

@@ -74,7 +74,9 @@ func TestCacheUsers(t *testing.T) {
 		t.Errorf("access = %q, want the new one", got)
 	}
 	user.replaces(Object{"userId": "x", "userName": "x"})
-	off := e.create(cacheUserToken, "off", cacheUser("off-test", "default", "off ~* -@all", "no-password-required"))
+	off := e.create(cacheUserToken, "off", Object{
+		"userId": "off-test", "userName": "default", "engine": "redis", "accessString": "off ~* -@all", "noPasswordRequired": true,
+	})
 
 	group := e.create(userGroupToken, "group", Object{"userGroupId": "group-test", "engine": "redis", "userIds": []any{off.id, user.id}})
 	group.equal(Object{"arn": "arn:aws:elasticache:us-east-1:123456789012:usergroup:group-test"})
@@ -88,6 +90,8 @@ func TestCacheUsers(t *testing.T) {
 		_, err := e.try(userGroupToken, "bad", Object{"userGroupId": "x", "engine": "redis", "userIds": ids})
 		refused(t, err, want)
 	}
+	_, err := e.try(userGroupToken, "bad", Object{"userGroupId": "x", "engine": "valkey", "userIds": []any{off.id, user.id}})
+	refused(t, err, "user off-test needs a password or IAM")
 	if err := group.tryDelete(); err != nil {
 		t.Error(err)
 	}
@@ -212,6 +216,7 @@ func TestCacheRefusals(t *testing.T) {
 		"capital": {Object{"userId": "A", "userName": "A"}, `userId: ValidationError: "A" does not match ^[a-z][a-z0-9]*(-[a-z0-9]+)*$`},
 		"names":   {Object{"userName": "b"}, "userName: InvalidParameterValue: name it like userId: IAM wants both to be the same"},
 		"ways":    {Object{"noPasswordRequired": true}, "authenticationMode: InvalidParameterCombination: say in exactly one way how the user logs in, not in 2"},
+		"forever": {Object{"authenticationMode": map[string]any{"type": "no-password-required"}}, "authenticationMode: say noPasswordRequired instead: the type is read back as no-password, and would be changed for ever"},
 		"short":   {Object{"authenticationMode": nil, "passwords": []any{"short"}}, "passwords: InvalidParameterValue: give one or two passwords of 16 to 128 characters"},
 	})
 	refusesAll(t, userGroupToken, Object{"userGroupId": "a", "engine": "redis", "userIds": []any{"x"}}, map[string]refusal{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
@@ -60,6 +61,11 @@ type Cloud struct {
 // NewCloud makes the clients for the emulator at endpoint, a URL, and asks it for its account, which proves that it
 // answers. The clients never repeat a call: a failure is seen as it happened.
 func NewCloud(ctx context.Context, endpoint string) (*Cloud, error) {
+	return connect(ctx, endpoint, http.DefaultTransport)
+}
+
+// connect is NewCloud over a transport.
+func connect(ctx context.Context, endpoint string, next http.RoundTripper) (*Cloud, error) {
 	if endpoint == "" {
 		return nil, errors.New("connect to the emulator: no endpoint given, such as http://127.0.0.1:5000")
 	}
@@ -68,7 +74,7 @@ func NewCloud(ctx context.Context, endpoint string) (*Cloud, error) {
 		BaseEndpoint: aws.String(endpoint),
 		Credentials:  credentials.NewStaticCredentialsProvider("emulator", "emulator", ""),
 		Retryer:      func() aws.Retryer { return aws.NopRetryer{} },
-		HTTPClient:   &http.Client{Timeout: callTimeout},
+		HTTPClient:   &http.Client{Timeout: callTimeout, Transport: readOnly{next}},
 	}
 	c := &Cloud{
 		Endpoint: endpoint,
@@ -95,6 +101,21 @@ func NewCloud(ctx context.Context, endpoint string) (*Cloud, error) {
 	}
 	c.Account = aws.ToString(who.Account)
 	return c, nil
+}
+
+// readOnly is a transport that hides from net/http that the SDK's request bodies can write themselves (io.WriterTo). The
+// SDK closes a body as soon as an answer begins, while net/http may still be asking it whether there is more; asked through
+// WriteTo, a closed body answers with an error instead of its end, and net/http closes the connection under the answer.
+// Servers on the same machine are quick enough for that to happen now and then (smithy-go 1.28).
+type readOnly struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t readOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r = r.Clone(r.Context())
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return t.next.RoundTrip(r)
 }
 
 // ARN names a resource of the account, such as arn:aws:ec2:us-east-1:123456789012:vpc/vpc-1.

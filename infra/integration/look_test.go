@@ -2,6 +2,7 @@ package integration
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -67,7 +68,8 @@ func checkStream(t *testing.T, g *ground, suffix string, shards int32) {
 	ok(t, err)
 	equal(t, "the stream's key", aws.ToString(s.KeyId), aws.ToString(alias.KeyMetadata.Arn))
 
-	_, err = g.cloud.Stream.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: name, PartitionKey: aws.String("token"), Data: []byte("sealed")})
+	data := fmt.Sprintf("sealed for %d shards", shards)
+	_, err = g.cloud.Stream.PutRecord(t.Context(), &kinesis.PutRecordInput{StreamName: name, PartitionKey: aws.String("token"), Data: []byte(data)})
 	ok(t, err)
 	list, err := g.cloud.Stream.ListShards(t.Context(), &kinesis.ListShardsInput{StreamName: name})
 	ok(t, err)
@@ -78,14 +80,12 @@ func checkStream(t *testing.T, g *ground, suffix string, shards int32) {
 		records, err := g.cloud.Stream.GetRecords(t.Context(), &kinesis.GetRecordsInput{ShardIterator: it.ShardIterator})
 		ok(t, err)
 		for _, r := range records.Records {
-			if string(r.Data) == "sealed" {
+			if string(r.Data) == data {
 				read++
 			}
 		}
 	}
-	if read == 0 {
-		t.Error("the record that was put could not be read")
-	}
+	equal(t, "times that the record was read", read, 1)
 }
 
 func checkDatabase(t *testing.T, g *ground, suffix string) {
@@ -128,6 +128,18 @@ func checkCache(t *testing.T, g *ground, suffix string) {
 	key, err := g.cloud.Keys.DescribeKey(t.Context(), &kms.DescribeKeyInput{KeyId: aws.String("alias/cache-key-" + suffix)})
 	ok(t, err)
 	equal(t, "the cache's key", aws.ToString(c.KmsKeyId), aws.ToString(key.KeyMetadata.Arn))
+}
+
+// checkPrimary shows that a replicated cache is announced by its primary endpoint, and has no other to announce.
+func checkPrimary(t *testing.T, g *ground, suffix, announced string) {
+	t.Helper()
+	groups, err := g.cloud.Cache.DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("redis-" + suffix)})
+	ok(t, err)
+	c := groups.ReplicationGroups[0]
+	if c.ConfigurationEndpoint != nil {
+		t.Errorf("a replicated cache has the configuration endpoint %s", aws.ToString(c.ConfigurationEndpoint.Address))
+	}
+	equal(t, "redis_endpoint", announced, aws.ToString(c.NodeGroups[0].PrimaryEndpoint.Address))
 }
 
 // subnets are the ids of the environment's subnets whose name begins so.

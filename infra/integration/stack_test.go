@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/fastshop/pipeline/infra/deployment"
+	"github.com/fastshop/pipeline/infra/deployment/deploymenttest"
 	"github.com/fastshop/pipeline/infra/emulator"
-	"github.com/fastshop/pipeline/infra/emulator/moto"
+	"github.com/fastshop/pipeline/infra/emulator/moto/mototest"
 	"github.com/fastshop/pipeline/infra/tapstack"
 )
 
@@ -28,23 +30,7 @@ type ground struct {
 // newGround starts an emulator of the test's own. What is missing fails the test in CI, and elsewhere skips it loudly.
 func newGround(t *testing.T) *ground {
 	t.Helper()
-	missing := func(err error) {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("the deployment cannot be tested: %v", err)
-		}
-		t.Skipf("THE DEPLOYMENT IS NOT TESTED: %v", err)
-	}
-	cli, err := deployment.FindCLI("..")
-	if errors.Is(err, deployment.ErrNoCLI) {
-		missing(err)
-	}
-	ok(t, err)
-	server, err := moto.Start(t.Context())
-	if errors.Is(err, moto.ErrMissing) {
-		missing(err)
-	}
-	ok(t, err)
-	t.Cleanup(server.Stop)
+	cli, server := deploymenttest.CLI(t), mototest.Start(t)
 	cloud, err := emulator.NewCloud(t.Context(), server.Endpoint())
 	ok(t, err)
 	g := &ground{cloud: cloud, cli: cli, archive: codeArchive(t)}
@@ -58,13 +44,11 @@ func codeArchive(t *testing.T) string {
 	path := filepath.Join(t.TempDir(), "fastshop-lambda.zip")
 	file, err := os.Create(path)
 	ok(t, err)
-	defer file.Close()
 	z := zip.NewWriter(file)
 	w, err := z.Create("bootstrap")
 	ok(t, err)
 	_, err = w.Write([]byte("#!/bin/sh\n"))
-	ok(t, err)
-	ok(t, z.Close())
+	ok(t, errors.Join(err, z.Close(), file.Close()))
 	return path
 }
 
@@ -189,9 +173,7 @@ func TestTwoEnvironments(t *testing.T) {
 	if kind := second.Outputs["redis_endpoint_kind"].String(); kind != "primary" {
 		t.Errorf("a replicated cache's endpoint is called %s", kind)
 	}
-	if endpoint := second.Outputs["redis_endpoint"].String(); endpoint == "" {
-		t.Error("a replicated cache's endpoint is empty")
-	}
+	checkPrimary(t, g, "two", second.Outputs["redis_endpoint"].String())
 	same(t, "the first, beside the second, wants to", preview(t, a).Lines(), nil)
 	same(t, "the second wants to", preview(t, b).Lines(), nil)
 
@@ -207,6 +189,63 @@ func TestTwoEnvironments(t *testing.T) {
 	_, err = b.Destroy(t.Context())
 	ok(t, err)
 	same(t, "both leave", g.left(t), nil)
+}
+
+// TestChanges takes a running environment through the changes that README.md offers and that AWS does not make in place:
+// what is in use is never deleted before its successor is there.
+func TestChanges(t *testing.T) {
+	g := newGround(t)
+	d := g.open(t, "chg", map[string]string{"databaseVersion": "16"}, nil)
+	up(t, d)
+	for _, change := range []struct {
+		what    string
+		set     map[string]string
+		want    []string // all steps on database and cache
+		exactly bool     // and no others anywhere
+	}{
+		{"a new major version of PostgreSQL", map[string]string{"databaseVersion": "17"}, []string{
+			"create aws:rds/parameterGroup:ParameterGroup postgres17-parameter-group-chg",
+			"delete aws:rds/parameterGroup:ParameterGroup postgres16-parameter-group-chg",
+			"update aws:rds/eventSubscription:EventSubscription rds-parameter-events-chg (sourceIds)",
+			"update aws:rds/instance:Instance rds-chg (engineVersion, parameterGroupName)",
+		}, true},
+		{"another database class", map[string]string{"databaseClass": "db.m7g.large"}, []string{
+			"update aws:rds/instance:Instance rds-chg (instanceClass)",
+		}, true},
+		{"Valkey instead of Redis", map[string]string{"cacheEngine": "valkey"}, []string{
+			"create aws:elasticache/parameterGroup:ParameterGroup valkey-cluster-parameter-group-chg",
+			"create aws:elasticache/user:User valkey-app-chg",
+			"create aws:elasticache/userGroup:UserGroup valkey-users-chg",
+			"create-replacement aws:elasticache/replicationGroup:ReplicationGroup redis-chg (engine, parameterGroupName, userGroupIds)",
+			"delete aws:elasticache/parameterGroup:ParameterGroup redis-cluster-parameter-group-chg",
+			"delete aws:elasticache/user:User redis-app-chg",
+			"delete aws:elasticache/user:User redis-default-chg",
+			"delete aws:elasticache/userGroup:UserGroup redis-users-chg",
+			"delete-replaced aws:elasticache/replicationGroup:ReplicationGroup redis-chg",
+			"replace aws:elasticache/replicationGroup:ReplicationGroup redis-chg (engine, parameterGroupName, userGroupIds)",
+		}, false},
+		{"a replicated cache instead of a cluster", map[string]string{"cacheShape": "replicated"}, []string{
+			"create aws:elasticache/parameterGroup:ParameterGroup valkey-replicated-parameter-group-chg",
+			"create-replacement aws:elasticache/replicationGroup:ReplicationGroup redis-chg (clusterMode, numCacheClusters, numNodeGroups, parameterGroupName, replicasPerNodeGroup)",
+			"delete aws:elasticache/parameterGroup:ParameterGroup valkey-cluster-parameter-group-chg",
+			"delete-replaced aws:elasticache/replicationGroup:ReplicationGroup redis-chg",
+			"replace aws:elasticache/replicationGroup:ReplicationGroup redis-chg (clusterMode, numCacheClusters, numNodeGroups, parameterGroupName, replicasPerNodeGroup)",
+		}, false},
+		{"endpoints instead of NAT", map[string]string{"egress": "endpoints"}, nil, false},
+	} {
+		ok(t, d.Set(t.Context(), change.set))
+		var got []string
+		for _, line := range up(t, d).Changes.Lines() {
+			if change.exactly || strings.Contains(line, "aws:rds/") || strings.Contains(line, "aws:elasticache/") {
+				got = append(got, line)
+			}
+		}
+		same(t, change.what+" is", got, change.want)
+		same(t, "after "+change.what+" a preview wants to", preview(t, d).Lines(), nil)
+	}
+	_, err := d.Destroy(t.Context())
+	ok(t, err)
+	same(t, "destroy leaves", g.left(t), nil)
 }
 
 // TestBadArgument shows that all faults are told at once, and that nothing was made before.
@@ -246,14 +285,14 @@ func TestBrokenHalfWay(t *testing.T) {
 	outage := errors.New("ServiceUnavailable: try again")
 	for _, point := range []string{"aws:ec2/natGateway:NatGateway", "aws:rds/instance:Instance", "aws:lambda/function:Function"} {
 		t.Run(point, func(t *testing.T) {
-			broken := make(map[emulator.Op]bool)
+			var broken atomic.Value // the operation that fails; the provider asks from goroutines of its own
 			fails := func(op emulator.Op, token, _ string) error {
-				if token == point && broken[op] {
+				if token == point && broken.Load() == op {
 					return outage
 				}
 				return nil
 			}
-			broken[emulator.OpCreate] = true
+			broken.Store(emulator.OpCreate)
 			d := g.open(t, "broken", nil, fails)
 			if _, err := d.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "ServiceUnavailable") {
 				t.Fatalf("up: %v", err)
@@ -261,15 +300,18 @@ func TestBrokenHalfWay(t *testing.T) {
 			if len(g.left(t)) == 0 {
 				t.Error("nothing was made before the failure: it does not test what it says")
 			}
-			broken[emulator.OpCreate] = false
+			broken.Store(emulator.Op(""))
 			up(t, d)
 			same(t, "after the second try a preview wants to", preview(t, d).Lines(), nil)
 
-			broken[emulator.OpDelete] = true
-			if _, err := d.Destroy(t.Context()); err == nil {
-				t.Fatal("destroy went through the outage")
+			broken.Store(emulator.OpDelete)
+			if _, err := d.Destroy(t.Context()); err == nil || !strings.Contains(err.Error(), "ServiceUnavailable") {
+				t.Fatalf("destroy: %v", err)
 			}
-			broken[emulator.OpDelete] = false
+			if len(g.left(t)) == 0 {
+				t.Error("nothing was left by the failed destroy: it does not test what it says")
+			}
+			broken.Store(emulator.Op(""))
 			_, err := d.Destroy(t.Context())
 			ok(t, err)
 			same(t, "the second destroy leaves", g.left(t), nil)

@@ -21,25 +21,18 @@ const keyPrefix = "fs:"
 
 // access is what the functions may do in the cache: read, write and run scripts on our keys, and what a client needs
 // to find its way about a cluster. No administration, no flush, no keys of anybody else.
-const access = "on ~" + keyPrefix + "* -@all +@read +@write +@scripting +@transaction +@connection -@dangerous +info +cluster|slots +cluster|shards +cluster|nodes"
+const access = "on ~" + keyPrefix + "* resetchannels -@all +@read +@write +@scripting +@transaction +@connection -@dangerous +info +cluster|slots +cluster|shards +cluster|nodes"
 
 func (s *TapStack) buildCache() {
 	subnets := add(s, elasticache.NewSubnetGroup, s.name("redis-subnet-group"), &elasticache.SubnetGroupArgs{
 		Name: pulumi.String(s.name("redis-subnet-group")), Description: pulumi.String("Private subnets of the FastShop cache"), SubnetIds: s.privateSubnets(),
 	})
-	family, version := "redis7", "7.1"
+	version := "7.1"
 	if s.args.CacheEngine == CacheValkey {
-		family, version = "valkey8", "8.0"
+		version = "8.2"
 	}
 	clustered := s.args.CacheShape == CacheCluster
-	parameters := add(s, elasticache.NewParameterGroup, s.name("redis-parameter-group"), &elasticache.ParameterGroupArgs{
-		Name: pulumi.String(s.name("redis-parameter-group")), Description: pulumi.String("FastShop cache"), Family: pulumi.String(family),
-		Parameters: elasticache.ParameterGroupParameterArray{
-			&elasticache.ParameterGroupParameterArgs{Name: pulumi.String("cluster-enabled"), Value: pulumi.String(yesNo(clustered))},
-			// Windows expire; what expires first goes first when memory is short, never a key at random.
-			&elasticache.ParameterGroupParameterArgs{Name: pulumi.String("maxmemory-policy"), Value: pulumi.String("volatile-ttl")},
-		},
-	})
+	parameters := s.cacheParameters()
 	args := &elasticache.ReplicationGroupArgs{
 		ReplicationGroupId: pulumi.String(s.name("redis")), Description: pulumi.String("FastShop sliding windows"),
 		Engine: pulumi.String(string(s.args.CacheEngine)), EngineVersion: pulumi.String(version), NodeType: pulumi.String(s.args.CacheNodeType),
@@ -62,7 +55,11 @@ func (s *TapStack) buildCache() {
 		args.ClusterMode = pulumi.String("disabled")
 		args.NumCacheClusters = pulumi.Int(1 + s.args.CacheReplicas)
 	}
-	group := add(s, elasticache.NewReplicationGroup, s.name("redis"), args, s.afterLogs("redis"))
+	group := add(s, elasticache.NewReplicationGroup, s.name("redis"), args, s.afterLogs("redis"),
+		// AWS changes neither in place, at least not back; the windows are filled from the store.
+		pulumi.ReplaceOnChanges([]string{"clusterMode", "engine"}),
+		// ElastiCache installs minor versions by itself, and to go back to the one named here would make the cache anew.
+		pulumi.IgnoreChanges([]string{"engineVersion"}))
 	s.cache = cache{group: group, endpoint: s.cacheEndpoint(group), kind: "primary"}
 	if clustered {
 		s.cache.kind = "configuration"
@@ -86,22 +83,54 @@ func (s *TapStack) cacheEndpoint(group *elasticache.ReplicationGroup) pulumi.Str
 	}).(pulumi.StringOutput)
 }
 
-// cacheUsers makes the functions' user, who signs in with an IAM token instead of a password, and takes all rights from
-// the one called default, whom every client is that names nobody.
+// cacheParameters makes the parameter group of an engine and a shape. Both are in its name: a group in use can be neither
+// deleted nor given another family, so a change makes the next one beside it.
+func (s *TapStack) cacheParameters() *elasticache.ParameterGroup {
+	family := "redis7"
+	if s.args.CacheEngine == CacheValkey {
+		family = "valkey8"
+	}
+	parameters := elasticache.ParameterGroupParameterArray{
+		// Windows expire; what expires first goes first when memory is short, never a key at random.
+		&elasticache.ParameterGroupParameterArgs{Name: pulumi.String("maxmemory-policy"), Value: pulumi.String("volatile-ttl")},
+	}
+	if s.args.CacheShape == CacheCluster {
+		parameters = append(parameters, &elasticache.ParameterGroupParameterArgs{Name: pulumi.String("cluster-enabled"), Value: pulumi.String("yes")})
+	}
+	name := s.name(cacheParameterPrefix(s.args.CacheEngine, s.args.CacheShape))
+	return add(s, elasticache.NewParameterGroup, name, &elasticache.ParameterGroupArgs{
+		Name: pulumi.String(name), Description: pulumi.String("FastShop cache"), Family: pulumi.String(family), Parameters: parameters,
+	})
+}
+
+// cacheParameterPrefix begins the name of a parameter group.
+func cacheParameterPrefix(engine CacheEngine, shape CacheShape) string {
+	return string(engine) + "-" + string(shape) + "-parameter-group"
+}
+
+// cacheUser is the id, and so the name, of the user that the functions are.
+func (s *TapStack) cacheUser() string { return s.name(string(s.args.CacheEngine) + "-app") }
+
+// cacheUsers makes the functions' user, who signs in with an IAM token instead of a password. Redis also demands a user
+// called default, whom every client is that names nobody; ours has no right at all. Valkey demands none, and takes none
+// without a password.
 func (s *TapStack) cacheUsers() pulumi.StringOutput {
-	engine := pulumi.String(string(s.args.CacheEngine))
-	app := add(s, elasticache.NewUser, s.name("redis-app"), &elasticache.UserArgs{
-		UserId: pulumi.String(s.name("redis-app")), UserName: pulumi.String(s.name("redis-app")), // IAM wants them equal
-		Engine: engine, AccessString: pulumi.String(access),
+	engine := string(s.args.CacheEngine)
+	app := add(s, elasticache.NewUser, s.cacheUser(), &elasticache.UserArgs{
+		UserId: pulumi.String(s.cacheUser()), UserName: pulumi.String(s.cacheUser()), // IAM wants them equal
+		Engine: pulumi.String(engine), AccessString: pulumi.String(access),
 		AuthenticationMode: &elasticache.UserAuthenticationModeArgs{Type: pulumi.String("iam")},
 	})
-	nobody := add(s, elasticache.NewUser, s.name("redis-default"), &elasticache.UserArgs{
-		UserId: pulumi.String(s.name("redis-default")), UserName: pulumi.String("default"),
-		Engine: engine, AccessString: pulumi.String("off ~* -@all"),
-		AuthenticationMode: &elasticache.UserAuthenticationModeArgs{Type: pulumi.String("no-password-required")},
-	})
-	group := add(s, elasticache.NewUserGroup, s.name("redis-users"), &elasticache.UserGroupArgs{
-		UserGroupId: pulumi.String(s.name("redis-users")), Engine: engine, UserIds: pulumi.StringArray{app.UserId, nobody.UserId},
+	users := pulumi.StringArray{app.UserId}
+	if s.args.CacheEngine == CacheRedis {
+		nobody := add(s, elasticache.NewUser, s.name("redis-default"), &elasticache.UserArgs{
+			UserId: pulumi.String(s.name("redis-default")), UserName: pulumi.String("default"),
+			Engine: pulumi.String(engine), AccessString: pulumi.String("off ~* resetchannels -@all"), NoPasswordRequired: pulumi.Bool(true),
+		})
+		users = append(users, nobody.UserId)
+	}
+	group := add(s, elasticache.NewUserGroup, s.name(engine+"-users"), &elasticache.UserGroupArgs{
+		UserGroupId: pulumi.String(s.name(engine + "-users")), Engine: pulumi.String(engine), UserIds: users,
 	})
 	return group.UserGroupId
 }
@@ -131,12 +160,4 @@ func (s *TapStack) cacheNodes() []string {
 		}
 	}
 	return nodes
-}
-
-// yesNo is how a parameter group writes a flag.
-func yesNo(v bool) string {
-	if v {
-		return "yes"
-	}
-	return "no"
 }

@@ -1,6 +1,7 @@
 package tapstack_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ func (d deployed) defaultCache() inputs {
 	return inputs{
 		"replicationGroupId": "redis-dev", "description": "FastShop sliding windows", "engine": "redis", "engineVersion": "7.1", "nodeType": "cache.t4g.small",
 		"clusterMode": "enabled", "numNodeGroups": 1, "replicasPerNodeGroup": 1, "automaticFailoverEnabled": true, "multiAzEnabled": true,
-		"parameterGroupName": "redis-parameter-group-dev", "port": 6380, "subnetGroupName": "redis-subnet-group-dev", "securityGroupIds": d.ids("cache-sg-dev"),
+		"parameterGroupName": "redis-cluster-parameter-group-dev", "port": 6380, "subnetGroupName": "redis-subnet-group-dev", "securityGroupIds": d.ids("cache-sg-dev"),
 		"atRestEncryptionEnabled": true, "kmsKeyId": d.arn("cache-key-dev"), "transitEncryptionEnabled": true, "transitEncryptionMode": "required",
 		"userGroupIds": list("redis-users-dev"),
 		// No final snapshot: it would outlive the stack.
@@ -58,42 +59,105 @@ func TestCacheAsTheOperatorSays(t *testing.T) {
 	d.expect(replicationGroup, "redis-dev", want)
 }
 
+// cacheForm is an engine in a shape, and what follows from the two.
+type cacheForm struct {
+	engine  tapstack.CacheEngine
+	shape   tapstack.CacheShape
+	version string
+	// group is the parameter group, family and parameters are what is in it.
+	group, family string
+	parameters    []inputs
+	app, users    string
+	members       []string // of the user group
+	kind, host    string   // of the endpoint
+}
+
+// cacheForms are all that an operator may choose.
+func cacheForms() []cacheForm {
+	evicted, sharded := inputs{"name": "maxmemory-policy", "value": "volatile-ttl"}, inputs{"name": "cluster-enabled", "value": "yes"}
+	return []cacheForm{
+		{tapstack.CacheRedis, tapstack.CacheCluster, "7.1", "redis-cluster-parameter-group-dev", "redis7", []inputs{evicted, sharded},
+			"redis-app-dev", "redis-users-dev", list("redis-app-dev", "redis-default-dev"), "configuration", "clustercfg."},
+		{tapstack.CacheRedis, tapstack.CacheReplicated, "7.1", "redis-replicated-parameter-group-dev", "redis7", []inputs{evicted},
+			"redis-app-dev", "redis-users-dev", list("redis-app-dev", "redis-default-dev"), "primary", "master."},
+		{tapstack.CacheValkey, tapstack.CacheCluster, "8.2", "valkey-cluster-parameter-group-dev", "valkey8", []inputs{evicted, sharded},
+			"valkey-app-dev", "valkey-users-dev", list("valkey-app-dev"), "configuration", "clustercfg."},
+		{tapstack.CacheValkey, tapstack.CacheReplicated, "8.2", "valkey-replicated-parameter-group-dev", "valkey8", []inputs{evicted},
+			"valkey-app-dev", "valkey-users-dev", list("valkey-app-dev"), "primary", "master."},
+	}
+}
+
+// up brings the stack up with a cache of this form.
+func (c cacheForm) up(t *testing.T, options ...tapstacktest.Option) deployed {
+	t.Helper()
+	return up(t, func(a *tapstack.TapStackArgs) { a.CacheEngine, a.CacheShape, a.CacheReplicas = c.engine, c.shape, 2 }, options...)
+}
+
 // The shape decides which address there is, what kind of client wants it, and the engine which family the parameters are.
 func TestShapesAndEnginesOfTheCache(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		engine          tapstack.CacheEngine
-		shape           tapstack.CacheShape
-		version, family string
-		kind, host      string
-	}{
-		{tapstack.CacheRedis, tapstack.CacheCluster, "7.1", "redis7", "configuration", "clustercfg."},
-		{tapstack.CacheRedis, tapstack.CacheReplicated, "7.1", "redis7", "primary", "master."},
-		{tapstack.CacheValkey, tapstack.CacheCluster, "8.0", "valkey8", "configuration", "clustercfg."},
-		{tapstack.CacheValkey, tapstack.CacheReplicated, "8.0", "valkey8", "primary", "master."},
-	} {
-		d := up(t, func(a *tapstack.TapStackArgs) { a.CacheEngine, a.CacheShape, a.CacheReplicas = c.engine, c.shape, 2 })
-		want, clustered := d.defaultCache(), "yes"
+	for _, c := range cacheForms() {
+		d := c.up(t)
+		want := d.defaultCache()
 		want["engine"], want["engineVersion"], want["replicasPerNodeGroup"] = string(c.engine), c.version, 2
+		want["parameterGroupName"], want["userGroupIds"] = c.group, list(c.users)
 		if c.shape == tapstack.CacheReplicated {
-			clustered = "no"
 			want["clusterMode"], want["numCacheClusters"] = "disabled", 3
 			delete(want, "numNodeGroups")
 			delete(want, "replicasPerNodeGroup")
 		}
 		d.expect(replicationGroup, "redis-dev", want)
-		d.expect("aws:elasticache/parameterGroup:ParameterGroup", "redis-parameter-group-dev", inputs{
-			"name": "redis-parameter-group-dev", "description": "FastShop cache", "family": c.family, "parameters": []inputs{
-				{"name": "cluster-enabled", "value": clustered}, {"name": "maxmemory-policy", "value": "volatile-ttl"}}})
+		const group = "aws:elasticache/parameterGroup:ParameterGroup"
+		d.expectNames(group, c.group)
+		d.expect(group, c.group, inputs{"name": c.group, "description": "FastShop cache", "family": c.family, "parameters": c.parameters})
 
 		endpoint, _ := d.Outputs["redis_endpoint"].(string)
 		if !strings.HasPrefix(endpoint, c.host+"redis-dev.") || d.Outputs["redis_endpoint_kind"] != c.kind {
 			t.Errorf("%s, %s: endpoint %q of kind %v, want %s… of kind %s", c.engine, c.shape, endpoint, d.Outputs["redis_endpoint_kind"], c.host, c.kind)
 		}
 		velocity := d.get("process-function-dev").Text("environment.variables.FASTSHOP_VELOCITY")
-		if want := "rediss://redis-app-dev@" + endpoint + ":6380?shape=" + string(c.shape) + "&"; !strings.HasPrefix(velocity, want) {
-			t.Errorf("process is told %s, want %s…", velocity, want)
+		if want := "rediss://" + c.app + "@" + endpoint + ":6380?shape=" + string(c.shape) + "&auth=iam&group=redis-dev&region=us-east-1&prefix=fs:"; velocity != want {
+			t.Errorf("process is told %s, want %s", velocity, want)
 		}
+	}
+}
+
+// Another engine or shape is another cache: AWS goes back on neither in place. A minor version that ElastiCache has installed
+// stays.
+func TestWhatMakesTheCacheAnew(t *testing.T) {
+	t.Parallel()
+	for _, c := range cacheForms() {
+		r := c.up(t).get("redis-dev")
+		if diff := cmp.Diff(list("clusterMode", "engine"), r.ReplaceOnChanges); diff != "" {
+			t.Errorf("%s, %s: replaced on changes of (-want +got):\n%s", c.engine, c.shape, diff)
+		}
+		if diff := cmp.Diff(list("engineVersion"), r.IgnoreChanges); diff != "" {
+			t.Errorf("%s, %s: ignores changes of (-want +got):\n%s", c.engine, c.shape, diff)
+		}
+	}
+}
+
+// A group in use can be neither deleted nor changed into another: no two forms of the cache may have one of a name, except
+// for users, which the shape does not concern.
+func TestNothingOfACacheIsInTheWayOfTheNext(t *testing.T) {
+	t.Parallel()
+	groups, users := map[string]tapstack.CacheShape{}, map[string]tapstack.CacheEngine{}
+	for _, c := range cacheForms() {
+		d := c.up(t)
+		name := d.get("redis-dev").Text("parameterGroupName")
+		if shape, taken := groups[name]; taken {
+			t.Errorf("%s, %s has the parameter group %s of another, %s one", c.engine, c.shape, name, shape)
+		}
+		groups[name] = c.shape
+		for _, r := range slices.Concat(d.OfType(cacheUser), d.OfType(cacheUserGroup)) {
+			if engine, taken := users[r.Name]; taken && engine != c.engine {
+				t.Errorf("%s is there for %s and for %s", r.Name, engine, c.engine)
+			}
+			users[r.Name] = c.engine
+		}
+	}
+	if len(groups) != 4 || len(users) != 5 {
+		t.Errorf("%d parameter groups, %d users and groups of them; want 4 and 5", len(groups), len(users))
 	}
 }
 
@@ -108,21 +172,43 @@ func TestCacheWithoutEndpoint(t *testing.T) {
 	}
 }
 
+const cacheUser, cacheUserGroup = "aws:elasticache/user:User", "aws:elasticache/userGroup:UserGroup"
+
 // The functions sign in by IAM and touch our keys alone; whoever names no user may do nothing.
 func TestCacheUsers(t *testing.T) {
 	t.Parallel()
-	for _, engine := range []tapstack.CacheEngine{tapstack.CacheRedis, tapstack.CacheValkey} {
-		d := up(t, func(a *tapstack.TapStackArgs) { a.CacheEngine = engine })
-		const user, users = "aws:elasticache/user:User", "aws:elasticache/userGroup:UserGroup"
-		d.expectNames(user, "redis-app-dev", "redis-default-dev")
-		d.expect(user, "redis-app-dev", inputs{
-			"userId": "redis-app-dev", "userName": "redis-app-dev", "engine": string(engine), "authenticationMode": inputs{"type": "iam"},
-			"accessString": "on ~fs:* -@all +@read +@write +@scripting +@transaction +@connection -@dangerous +info +cluster|slots +cluster|shards +cluster|nodes"})
-		d.expect(user, "redis-default-dev", inputs{
-			"userId": "redis-default-dev", "userName": "default", "engine": string(engine), "authenticationMode": inputs{"type": "no-password-required"},
-			"accessString": "off ~* -@all"})
-		d.expectNames(users, "redis-users-dev")
-		d.expect(users, "redis-users-dev", inputs{"userGroupId": "redis-users-dev", "engine": string(engine), "userIds": list("redis-app-dev", "redis-default-dev")})
+	for _, c := range cacheForms() {
+		for _, d := range []deployed{c.up(t), c.up(t, tapstacktest.Preview())} {
+			d.expectNames(cacheUser, c.members...)
+			d.expect(cacheUser, c.app, inputs{
+				"userId": c.app, "userName": c.app, "engine": string(c.engine), "authenticationMode": inputs{"type": "iam"},
+				"accessString": "on ~fs:* resetchannels -@all +@read +@write +@scripting +@transaction +@connection -@dangerous +info +cluster|slots +cluster|shards +cluster|nodes"})
+			if c.engine == tapstack.CacheRedis { // Valkey takes nobody without a password
+				d.expect(cacheUser, "redis-default-dev", inputs{
+					"userId": "redis-default-dev", "userName": "default", "engine": "redis", "noPasswordRequired": true, "accessString": "off ~* resetchannels -@all"})
+			}
+			d.expectNames(cacheUserGroup, c.users)
+			d.expect(cacheUserGroup, c.users, inputs{"userGroupId": c.users, "engine": string(c.engine), "userIds": c.members})
+		}
+	}
+}
+
+// Every function may sign in as the user that its settings name, and as no other.
+func TestFunctionsMaySignInAsTheCacheUser(t *testing.T) {
+	t.Parallel()
+	for _, c := range cacheForms() {
+		d := c.up(t)
+		for _, name := range list("ingest", "process", "admin") {
+			var granted []string
+			for _, s := range d.policy(name+"-policy-dev", "policy") {
+				if slices.Contains(s.Action, "elasticache:Connect") {
+					granted = append(granted, s.Resource...)
+				}
+			}
+			if diff := cmp.Diff(list(arn("elasticache", "replicationgroup:redis-dev"), arn("elasticache", "user:"+c.app)), granted); diff != "" {
+				t.Errorf("%s, %s: %s (-want +got):\n%s", c.engine, c.shape, name, diff)
+			}
+		}
 	}
 }
 

@@ -98,10 +98,11 @@ func (s *TapStack) buildSource() {
 	})
 }
 
-// permit lets a service start a function, for one source of our account alone.
+// permit lets a service start a function, for one source alone. The source's ARN has the account in it; API Gateway does not
+// state it again.
 func (s *TapStack) permit(prefix string, f *lambda.Function, service string, source pulumi.StringInput) {
 	add(s, lambda.NewPermission, s.name(prefix), &lambda.PermissionArgs{
 		StatementId: pulumi.String(s.name(prefix)), Action: pulumi.String("lambda:InvokeFunction"), Function: f.Name,
-		Principal: pulumi.String(service), SourceAccount: pulumi.String(s.account), SourceArn: source,
+		Principal: pulumi.String(service), SourceArn: source,
 	})
 }

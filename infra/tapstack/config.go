@@ -24,7 +24,7 @@ func ConfigKeys() []string {
 }
 
 // ArgsFromConfig reads a stack's configuration through get, which is asked for full keys such as
-// fastshop:environmentSuffix. All faults are reported at once.
+// fastshop:environmentSuffix. All faults are reported at once, beside the arguments that could be read.
 func ArgsFromConfig(get func(key string) (string, bool)) (*TapStackArgs, error) {
 	var args TapStackArgs
 	var f faults
@@ -36,19 +36,20 @@ func ArgsFromConfig(get func(key string) (string, bool)) (*TapStackArgs, error) 
 			}
 		}
 	}
-	if len(f) > 0 {
-		return nil, errors.Join(f...)
-	}
-	return &args, nil
+	return &args, errors.Join(f...)
 }
 
-// CheckKeys refuses keys of our namespace that no setting has, because a misspelled one would be ignored in silence.
+// CheckKeys refuses keys that would be ignored in silence: those of our namespace that no setting has, and those of the
+// AWS provider that the stack's own provider does not take over.
 func CheckKeys(full []string) error {
 	var f faults
 	keys := ConfigKeys()
 	for _, k := range slices.Sorted(slices.Values(full)) {
 		if key, ours := strings.CutPrefix(k, Namespace+":"); ours && !slices.Contains(keys, key) {
 			f.add(key, "there is no such setting%s", resembling(key, keys))
+		}
+		if strings.HasPrefix(k, "aws:") && k != "aws:region" && k != "aws:profile" {
+			f.add(k, "is not taken over, the stack makes a provider of its own: set it in a profile of the AWS configuration, and that with aws:profile or AWS_PROFILE")
 		}
 	}
 	return errors.Join(f...)
@@ -61,6 +62,9 @@ func set(field reflect.Value, text string) error {
 		n, err := strconv.Atoi(text)
 		if err != nil {
 			return fmt.Errorf("%q is no whole number", text)
+		}
+		if n == 0 {
+			return errors.New("0 is refused, it would mean the default: unset it, or set what you mean")
 		}
 		field.SetInt(int64(n))
 	case reflect.Bool:

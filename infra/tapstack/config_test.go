@@ -39,6 +39,9 @@ func configured() (map[string]string, *tapstack.TapStackArgs) {
 	}
 }
 
+// notTakenOver is what is said of a key of the AWS provider.
+const notTakenOver = "is not taken over, the stack makes a provider of its own: set it in a profile of the AWS configuration, and that with aws:profile or AWS_PROFILE"
+
 // from answers full keys as pulumi.Context.GetConfig does.
 func from(values map[string]string) func(string) (string, bool) {
 	return func(full string) (string, bool) {
@@ -111,19 +114,48 @@ func TestEmptyConfigIsZeroArguments(t *testing.T) {
 func TestConfigFaultsAllAtOnce(t *testing.T) {
 	t.Parallel()
 	args, err := tapstack.ArgsFromConfig(from(map[string]string{
-		"tags": `["a"]`, "availabilityZones": "two", "singleNatGateway": "yes", "shardCount": "1.5", "egress": "nat",
+		"tags": `["a"]`, "availabilityZones": "two", "singleNatGateway": "yes", "shardCount": "1.5", "egress": "nat", "recordBytes": "0", "batchSize": "100",
 	}))
 	want := strings.Join([]string{
 		"tags: is no map of texts: pulumi config set --path 'tags.team' payments",
 		`availabilityZones: "two" is no whole number`,
 		`singleNatGateway: "yes" is neither true nor false`,
+		"recordBytes: 0 is refused, it would mean the default: unset it, or set what you mean",
 		`shardCount: "1.5" is no whole number`,
 	}, "\n")
-	if diff := cmp.Diff(want, fault(err)); args != nil || diff != "" {
-		t.Errorf("arguments %v, faults (-want +got):\n%s", args, diff)
+	if diff := cmp.Diff(want, fault(err)); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+	// What could be read can be checked further.
+	if diff := cmp.Diff(&tapstack.TapStackArgs{Egress: tapstack.EgressNAT, BatchSize: 100}, args); diff != "" {
+		t.Errorf("arguments (-want +got):\n%s", diff)
 	}
 	if !errors.Is(err, tapstack.ErrArgs) {
 		t.Error("the faults do not wrap ErrArgs")
+	}
+}
+
+// Zero is how Go says unset: whoever configures it means something else, such as no reserve, and must hear that it is not.
+func TestZeroIsRefused(t *testing.T) {
+	t.Parallel()
+	numbers := 0
+	for i, key := range tapstack.ConfigKeys() {
+		if reflect.TypeFor[tapstack.TapStackArgs]().Field(i).Type.Kind() != reflect.Int {
+			continue
+		}
+		numbers++
+		for _, zero := range list("0", "-0", "+0", "000") {
+			args, err := tapstack.ArgsFromConfig(from(map[string]string{key: zero}))
+			if got, want := fault(err), key+": 0 is refused, it would mean the default: unset it, or set what you mean"; got != want || !errors.Is(err, tapstack.ErrArgs) {
+				t.Errorf("%s=%s: got %q, want %q", key, zero, got, want)
+			}
+			if diff := cmp.Diff(&tapstack.TapStackArgs{}, args); diff != "" {
+				t.Errorf("%s=%s: arguments (-want +got):\n%s", key, zero, diff)
+			}
+		}
+	}
+	if numbers != 18 {
+		t.Errorf("%d settings are numbers, want 18", numbers)
 	}
 }
 
@@ -131,13 +163,18 @@ func TestCheckKeys(t *testing.T) {
 	t.Parallel()
 	all := "; there are: " + strings.Join(tapstack.ConfigKeys(), ", ")
 	for want, keys := range map[string][]string{
-		"": {"fastshop:environmentSuffix", "aws:region", "other:anything"},
+		"":                               {"fastshop:environmentSuffix", "aws:region", "aws:profile", "awsx:accessKey", "other:anything"},
+		"aws:accessKey: " + notTakenOver: {"aws:accessKey"},
+		"aws:regions: " + notTakenOver:   {"aws:regions"},
+		"aws:assumeRole: " + notTakenOver + "\naws:defaultTags: " + notTakenOver:                            {"aws:region", "aws:defaultTags", "aws:profile", "aws:assumeRole"},
+		"aws:endpoints: " + notTakenOver + "\nazs: there is no such setting" + all:                          {"fastshop:azs", "aws:endpoints"},
 		"environment-suffix: there is no such setting: did you mean environmentSuffix?":                     {"fastshop:environment-suffix"},
 		"SHARD_COUNT: there is no such setting: did you mean shardCount?":                                   {"fastshop:SHARD_COUNT"},
 		"azs: there is no such setting" + all:                                                               {"fastshop:azs"},
 		"b: there is no such setting" + all + "\nvpc-cidr: there is no such setting: did you mean vpcCidr?": {"fastshop:vpc-cidr", "fastshop:b"},
 	} {
-		if got := fault(tapstack.CheckKeys(keys)); got != want {
+		err := tapstack.CheckKeys(keys)
+		if got := fault(err); got != want || err != nil && !errors.Is(err, tapstack.ErrArgs) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}

@@ -25,9 +25,12 @@ func (s *TapStack) buildDatabase() {
 	subnets := add(s, rds.NewSubnetGroup, s.name("rds-subnet-group"), &rds.SubnetGroupArgs{
 		Name: pulumi.String(s.name("rds-subnet-group")), Description: pulumi.String("Private subnets of the FastShop database"), SubnetIds: s.privateSubnets(),
 	})
-	parameters := add(s, rds.NewParameterGroup, s.name("rds-parameter-group"), &rds.ParameterGroupArgs{
-		Name: pulumi.String(s.name("rds-parameter-group")), Description: pulumi.String("FastShop database"),
-		Family: pulumi.String("postgres" + s.args.DatabaseVersion), Parameters: databaseParameters(),
+	// The version is in the name: a group in use can be neither deleted nor given another family, so an upgrade makes the
+	// next one beside it.
+	family := "postgres" + s.args.DatabaseVersion
+	parameters := add(s, rds.NewParameterGroup, s.name(family+"-parameter-group"), &rds.ParameterGroupArgs{
+		Name: pulumi.String(s.name(family + "-parameter-group")), Description: pulumi.String("FastShop database"),
+		Family: pulumi.String(family), Parameters: databaseParameters(),
 	})
 	monitoring := s.role("rds-monitoring", "Enhanced monitoring of the database",
 		statement{services: []string{"monitoring.rds.amazonaws.com"}, conditions: conditions{
@@ -38,8 +41,9 @@ func (s *TapStack) buildDatabase() {
 	db := add(s, rds.NewInstance, s.name("rds"), &rds.InstanceArgs{
 		Identifier: pulumi.String(s.name("rds")), DbName: pulumi.String(databaseName),
 		Engine: pulumi.String("postgres"), EngineVersion: pulumi.String(s.args.DatabaseVersion), InstanceClass: pulumi.String(s.args.DatabaseClass),
-		EngineLifecycleSupport:  pulumi.String("open-source-rds-extended-support-disabled"), // no bill for an old version by surprise
-		AutoMinorVersionUpgrade: pulumi.Bool(true), AllowMajorVersionUpgrade: pulumi.Bool(false), ApplyImmediately: pulumi.Bool(s.args.DatabaseApplyImmediately),
+		EngineLifecycleSupport: pulumi.String("open-source-rds-extended-support-disabled"), // no bill for an old version by surprise
+		// A major upgrade comes only when databaseVersion says so.
+		AutoMinorVersionUpgrade: pulumi.Bool(true), AllowMajorVersionUpgrade: pulumi.Bool(true), ApplyImmediately: pulumi.Bool(s.args.DatabaseApplyImmediately),
 
 		DbSubnetGroupName: subnets.Name, VpcSecurityGroupIds: pulumi.StringArray{s.groups.database.ID()}, Port: pulumi.Int(databasePort),
 		PubliclyAccessible: pulumi.Bool(false), MultiAz: pulumi.Bool(!s.args.DatabaseSingleAZ), CaCertIdentifier: pulumi.String("rds-ca-rsa2048-g1"),
@@ -61,8 +65,11 @@ func (s *TapStack) buildDatabase() {
 		DeletionProtection: pulumi.Bool(false), SkipFinalSnapshot: pulumi.Bool(true), DeleteAutomatedBackups: pulumi.Bool(true),
 	}, s.afterLogs("rds"), monitoring.inForce())
 	s.database = database{instance: db, secretArn: db.MasterUserSecrets.ApplyT(s.masterSecret).(pulumi.StringOutput)}
-	s.buildDatabaseEvents()
+	s.buildDatabaseEvents(parameters)
 }
+
+// databaseVersions are the major versions that the store runs on.
+func databaseVersions() []string { return []string{"15", "16", "17"} }
 
 // masterSecret is the ARN of the managed secret. The list is empty while the instance is only planned.
 func (s *TapStack) masterSecret(secrets []rds.InstanceMasterUserSecret) (string, error) {
@@ -75,8 +82,8 @@ func (s *TapStack) masterSecret(secrets []rds.InstanceMasterUserSecret) (string,
 	return "", errors.New("RDS returned no managed master secret: run pulumi refresh, then up again")
 }
 
-// databaseParameters force TLS, keep what people typed and bound out of the log (bind values may be personal), and end
-// what hangs.
+// databaseParameters force TLS, keep bound values out of the log (they may be personal), and end what hangs. What is
+// already PostgreSQL's default is not set: RDS would answer with another apply method, and every preview show a change.
 func databaseParameters() rds.ParameterGroupParameterArray {
 	parameter := func(name, value, when string) *rds.ParameterGroupParameterArgs {
 		return &rds.ParameterGroupParameterArgs{Name: pulumi.String(name), Value: pulumi.String(value), ApplyMethod: pulumi.String(when)}
@@ -84,11 +91,9 @@ func databaseParameters() rds.ParameterGroupParameterArray {
 	const now, restart = "immediate", "pending-reboot" // a static parameter applied at once would differ for ever
 	return rds.ParameterGroupParameterArray{
 		parameter("rds.force_ssl", "1", restart),
-		parameter("password_encryption", "scram-sha-256", now),
 		parameter("log_statement", "ddl", now),
 		parameter("log_min_duration_statement", "1000", now), // ms
 		parameter("log_parameter_max_length", "0", now),
-		parameter("log_parameter_max_length_on_error", "0", now),
 		parameter("log_connections", "1", now),
 		parameter("log_disconnections", "1", now),
 		parameter("shared_preload_libraries", "pg_stat_statements,pgaudit", restart),
@@ -99,14 +104,16 @@ func databaseParameters() rds.ParameterGroupParameterArray {
 }
 
 // buildDatabaseEvents sends what happens to the instance, its parameters and its groups to the topic (RDS.20 to RDS.22).
-func (s *TapStack) buildDatabaseEvents() {
-	subscribe := func(prefix, source string, categories ...string) {
+// Only of ours: an account may have other databases. There is no DB security group of ours to name, RDS has none in a VPC.
+func (s *TapStack) buildDatabaseEvents(parameters *rds.ParameterGroup) {
+	subscribe := func(prefix, source string, ids pulumi.StringArray, categories ...string) {
 		add(s, rds.NewEventSubscription, s.name(prefix), &rds.EventSubscriptionArgs{
-			Name: pulumi.String(s.name(prefix)), SnsTopic: s.topic.Arn, SourceType: pulumi.String(source),
+			Name: pulumi.String(s.name(prefix)), SnsTopic: s.topic.Arn, SourceType: pulumi.String(source), SourceIds: ids,
 			EventCategories: pulumi.ToStringArray(categories), Enabled: pulumi.Bool(true),
 		})
 	}
-	subscribe("rds-instance-events", "db-instance", "maintenance", "configuration change", "failure", "failover", "low storage", "deletion")
-	subscribe("rds-parameter-events", "db-parameter-group", "configuration change")
-	subscribe("rds-group-events", "db-security-group", "configuration change", "failure")
+	subscribe("rds-instance-events", "db-instance", pulumi.StringArray{s.database.instance.Identifier},
+		"maintenance", "configuration change", "failure", "failover", "low storage", "deletion")
+	subscribe("rds-parameter-events", "db-parameter-group", pulumi.StringArray{parameters.Name}, "configuration change")
+	subscribe("rds-group-events", "db-security-group", nil, "configuration change", "failure")
 }

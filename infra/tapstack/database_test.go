@@ -19,14 +19,14 @@ func (d deployed) defaultDatabase() inputs {
 	key := d.arn("database-key-dev")
 	return inputs{
 		"identifier": "rds-dev", "dbName": "fastshop", "engine": "postgres", "engineVersion": "17", "instanceClass": "db.t4g.medium",
-		"engineLifecycleSupport": "open-source-rds-extended-support-disabled", "autoMinorVersionUpgrade": true, "allowMajorVersionUpgrade": false, "applyImmediately": false,
+		"engineLifecycleSupport": "open-source-rds-extended-support-disabled", "autoMinorVersionUpgrade": true, "allowMajorVersionUpgrade": true, "applyImmediately": false,
 		// In private subnets, behind its group, at a port that nobody scans.
 		"dbSubnetGroupName": "rds-subnet-group-dev", "vpcSecurityGroupIds": d.ids("database-sg-dev"), "port": 6432,
 		"publiclyAccessible": false, "multiAz": true, "caCertIdentifier": "rds-ca-rsa2048-g1",
 		"storageType": "gp3", "allocatedStorage": 50, "maxAllocatedStorage": 200, "storageEncrypted": true, "kmsKeyId": key,
 		// The master password is RDS's to keep and to turn; functions sign in by IAM.
 		"username": "fsadmin", "manageMasterUserPassword": true, "masterUserSecretKmsKeyId": key, "iamDatabaseAuthenticationEnabled": true,
-		"parameterGroupName":    "rds-parameter-group-dev",
+		"parameterGroupName":    "postgres17-parameter-group-dev",
 		"backupRetentionPeriod": 7, "backupWindow": "03:00-04:00", "maintenanceWindow": "sun:05:00-sun:06:00", "copyTagsToSnapshot": true,
 		"enabledCloudwatchLogsExports": list("postgresql", "upgrade"), "monitoringInterval": 60, "monitoringRoleArn": d.arn("rds-monitoring-role-dev"),
 		"databaseInsightsMode": "standard", "performanceInsightsEnabled": true, "performanceInsightsKmsKeyId": key, "performanceInsightsRetentionPeriod": 7,
@@ -61,57 +61,69 @@ func TestDatabaseAsTheOperatorSays(t *testing.T) {
 	want := d.defaultDatabase()
 	for input, value := range (inputs{
 		"instanceClass": "db.r7g.large", "engineVersion": "16", "allocatedStorage": 100, "maxAllocatedStorage": 150,
-		"multiAz": false, "backupRetentionPeriod": 35, "applyImmediately": true, "backupWindow": "23:30-00:30", "maintenanceWindow": "wed:10:00-wed:11:00",
+		"parameterGroupName": "postgres16-parameter-group-dev",
+		"multiAz":            false, "backupRetentionPeriod": 35, "applyImmediately": true, "backupWindow": "23:30-00:30", "maintenanceWindow": "wed:10:00-wed:11:00",
 	}) {
 		want[input] = value
 	}
 	d.expect(instance, "rds-dev", want)
-	if got := d.get("rds-parameter-group-dev").Text("family"); got != "postgres16" {
-		t.Errorf("the parameters are of family %s", got)
-	}
 }
 
-// A static parameter that is applied at once would differ for ever.
+// The parameters of each version, in a group of its own: one in use can be neither deleted nor given another family. A
+// static parameter that is applied at once would differ for ever, and so would one that is PostgreSQL's default.
 func TestDatabaseParameters(t *testing.T) {
 	t.Parallel()
-	d := up(t, nil)
 	parameter := func(name, value, when string) inputs {
 		return inputs{"name": name, "value": value, "applyMethod": when}
 	}
-	d.expectNames("aws:rds/parameterGroup:ParameterGroup", "rds-parameter-group-dev")
-	d.expect("aws:rds/parameterGroup:ParameterGroup", "rds-parameter-group-dev", inputs{
-		"name": "rds-parameter-group-dev", "description": "FastShop database", "family": "postgres17", "parameters": []inputs{
-			parameter("rds.force_ssl", "1", "pending-reboot"),
-			parameter("password_encryption", "scram-sha-256", "immediate"),
-			parameter("log_statement", "ddl", "immediate"),
-			parameter("log_min_duration_statement", "1000", "immediate"),
-			// What is bound to a statement may be personal.
-			parameter("log_parameter_max_length", "0", "immediate"),
-			parameter("log_parameter_max_length_on_error", "0", "immediate"),
-			parameter("log_connections", "1", "immediate"),
-			parameter("log_disconnections", "1", "immediate"),
-			parameter("shared_preload_libraries", "pg_stat_statements,pgaudit", "pending-reboot"),
-			parameter("pgaudit.log", "role,ddl", "immediate"),
-			parameter("idle_in_transaction_session_timeout", "60000", "immediate"),
-			parameter("statement_timeout", "900000", "immediate"),
-		}})
+	const parameterGroup = "aws:rds/parameterGroup:ParameterGroup"
+	for version, group := range map[string]string{
+		"15": "postgres15-parameter-group-dev", "16": "postgres16-parameter-group-dev", "17": "postgres17-parameter-group-dev",
+	} {
+		d := up(t, func(a *tapstack.TapStackArgs) { a.DatabaseVersion = version })
+		d.expectNames(parameterGroup, group)
+		d.expect(parameterGroup, group, inputs{
+			"name": group, "description": "FastShop database", "family": "postgres" + version, "parameters": []inputs{
+				parameter("rds.force_ssl", "1", "pending-reboot"),
+				parameter("log_statement", "ddl", "immediate"),
+				parameter("log_min_duration_statement", "1000", "immediate"),
+				// What is bound to a statement may be personal.
+				parameter("log_parameter_max_length", "0", "immediate"),
+				parameter("log_connections", "1", "immediate"),
+				parameter("log_disconnections", "1", "immediate"),
+				parameter("shared_preload_libraries", "pg_stat_statements,pgaudit", "pending-reboot"),
+				parameter("pgaudit.log", "role,ddl", "immediate"),
+				parameter("idle_in_transaction_session_timeout", "60000", "immediate"),
+				parameter("statement_timeout", "900000", "immediate"),
+			}})
+		want := d.defaultDatabase()
+		want["engineVersion"], want["parameterGroupName"] = version, group
+		d.expect(instance, "rds-dev", want)
+		if diff := cmp.Diff([]any{group}, d.get("rds-parameter-events-dev").List("sourceIds")); diff != "" {
+			t.Errorf("PostgreSQL %s: the groups whose changes are told (-want +got):\n%s", version, diff)
+		}
+	}
 }
 
+// What happens to other databases of the account is not told. DB security groups, which a VPC has none of, have no name here.
 func TestDatabaseEvents(t *testing.T) {
 	t.Parallel()
 	d := up(t, nil)
 	const subscription = "aws:rds/eventSubscription:EventSubscription"
 	d.expectNames(subscription, "rds-group-events-dev", "rds-instance-events-dev", "rds-parameter-events-dev")
 	for name, c := range map[string]struct {
-		source     string
-		categories []string
+		source          string
+		ids, categories []string
 	}{
-		"rds-instance-events-dev":  {"db-instance", list("maintenance", "configuration change", "failure", "failover", "low storage", "deletion")},
-		"rds-parameter-events-dev": {"db-parameter-group", list("configuration change")},
-		"rds-group-events-dev":     {"db-security-group", list("configuration change", "failure")},
+		"rds-instance-events-dev":  {"db-instance", list("rds-dev"), list("maintenance", "configuration change", "failure", "failover", "low storage", "deletion")},
+		"rds-parameter-events-dev": {"db-parameter-group", list("postgres17-parameter-group-dev"), list("configuration change")},
+		"rds-group-events-dev":     {"db-security-group", nil, list("configuration change", "failure")},
 	} {
-		d.expect(subscription, name, inputs{
-			"name": name, "snsTopic": d.arn("alarm-topic-dev"), "sourceType": c.source, "eventCategories": c.categories, "enabled": true})
+		want := inputs{"name": name, "snsTopic": d.arn("alarm-topic-dev"), "sourceType": c.source, "eventCategories": c.categories, "enabled": true}
+		if c.ids != nil {
+			want["sourceIds"] = c.ids
+		}
+		d.expect(subscription, name, want)
 	}
 }
 

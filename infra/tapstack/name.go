@@ -47,13 +47,9 @@ func NameRules() []NameRule {
 		{Prefix: "customer-keys", Limit: 255, Alphabet: streamNames},
 		{Prefix: "rds", Limit: 63, Alphabet: rdsNames},
 		{Prefix: "rds-subnet-group", Limit: 255, Alphabet: rdsDotNames},
-		{Prefix: "rds-parameter-group", Limit: 255, Alphabet: rdsNames},
 		{Prefix: "redis", Limit: 40, Alphabet: cacheNames},
 		{Prefix: "redis-subnet-group", Limit: 255, Alphabet: cacheNames},
-		{Prefix: "redis-parameter-group", Limit: 255, Alphabet: cacheNames},
-		{Prefix: "redis-app", Limit: 40, Alphabet: cacheNames},
 		{Prefix: "redis-default", Limit: 40, Alphabet: cacheNames},
-		{Prefix: "redis-users", Limit: 40, Alphabet: cacheNames},
 		{Prefix: "http-api", Limit: 128, Alphabet: anyTag},
 		{Prefix: "dashboard", Limit: 255, Alphabet: wordNames},
 		{Prefix: "http-api", Before: "/aws/apigateway/", Limit: 512, Alphabet: logNames},
@@ -76,6 +72,13 @@ func NameRules() []NameRule {
 	many(256, anyTag, true, "", "", "subnet-public", "subnet-private", "route-table-private", "route-association-public", "route-association-private", "route-private", "eip", "nat-gateway")
 	many(255, groupNames, false, "", "", "ingest-sg", "process-sg", "admin-sg", "database-sg", "cache-sg", "endpoint-sg")
 	many(255, rdsNames, false, "", "", "rds-instance-events", "rds-parameter-events", "rds-group-events")
+	for _, version := range databaseVersions() {
+		many(255, rdsNames, false, "", "", "postgres"+version+"-parameter-group")
+	}
+	for _, engine := range []CacheEngine{CacheRedis, CacheValkey} {
+		many(40, cacheNames, false, "", "", string(engine)+"-app", string(engine)+"-users")
+		many(255, cacheNames, false, "", "", cacheParameterPrefix(engine, CacheCluster), cacheParameterPrefix(engine, CacheReplicated))
+	}
 	for _, c := range Classes() {
 		many(256, aliasNames, false, "alias/", "", string(c)+"-key")
 		many(256, anyTag, false, "", "", string(c)+"-key", string(c)+"-key-alias")

@@ -51,6 +51,11 @@ func TestFormsOfNames(t *testing.T) {
 		{"alias/", "pii-key", "", false, "alias/pii-key-dev"},
 		{"/aws/rds/instance/", "rds", "/postgresql", false, "/aws/rds/instance/rds-dev/postgresql"},
 		{"/aws/lambda/", "ingest-function", "", false, "/aws/lambda/ingest-function-dev"},
+		{"", "postgres15-parameter-group", "", false, "postgres15-parameter-group-dev"},
+		{"", "redis-cluster-parameter-group", "", false, "redis-cluster-parameter-group-dev"},
+		{"", "valkey-replicated-parameter-group", "", false, "valkey-replicated-parameter-group-dev"},
+		{"", "redis-app", "", false, "redis-app-dev"},
+		{"", "valkey-users", "", false, "valkey-users-dev"},
 	} {
 		i := slices.IndexFunc(rules, func(r tapstack.NameRule) bool {
 			return r.Before == c.before && r.Prefix == c.prefix && r.After == c.after && r.Numbered == c.numbered
@@ -153,6 +158,9 @@ func TestNamesAsGivenToAWS(t *testing.T) {
 		}),
 		up(t, func(a *tapstack.TapStackArgs) {
 			a.EnvironmentSuffix, a.Egress, a.CacheShards = suffix, tapstack.EgressEndpoints, 45
+		}),
+		up(t, func(a *tapstack.TapStackArgs) {
+			a.EnvironmentSuffix, a.CacheEngine, a.CacheShape = suffix, tapstack.CacheValkey, tapstack.CacheReplicated
 		}),
 	} {
 		for _, r := range d.All() {

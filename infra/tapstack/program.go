@@ -2,6 +2,7 @@ package tapstack
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,10 +11,13 @@ import (
 )
 
 // Program is what `pulumi up` runs: arguments from the stack configuration, the component, its outputs as the stack's.
-func Program(ctx *pulumi.Context) error {
+func Program(ctx *pulumi.Context) error { return program(ctx, nil) }
+
+// program goes on only when nothing was wrong before, but says first what else is.
+func program(ctx *pulumi.Context, before error) error {
 	args, err := ArgsFromConfig(ctx.GetConfig)
-	if err != nil {
-		return err
+	if err := errors.Join(before, err); err != nil {
+		return errors.Join(err, args.check(ctx))
 	}
 	stack, err := NewTapStack(ctx, "fastshop", args)
 	if err != nil {
@@ -34,9 +38,6 @@ func Checked(configuration string) pulumi.RunFunc {
 				return fmt.Errorf("read the stack configuration: %w", err)
 			}
 		}
-		if err := CheckKeys(slices.Collect(maps.Keys(values))); err != nil {
-			return err
-		}
-		return Program(ctx)
+		return program(ctx, CheckKeys(slices.Collect(maps.Keys(values))))
 	}
 }

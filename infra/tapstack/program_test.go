@@ -2,7 +2,9 @@ package tapstack_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,11 +54,13 @@ func TestProgramFaults(t *testing.T) {
 		config  map[string]string
 		want    string
 	}{
-		"no suffix":        {tapstack.Program, nil, "environmentSuffix: is missing"},
-		"no number":        {tapstack.Program, map[string]string{"shardCount": "many"}, `shardCount: "many" is no whole number`},
-		"a misspelled key": {tapstack.Checked(`{"fastshop:environmentsuffix":"dev"}`), nil, "environmentsuffix: there is no such setting: did you mean environmentSuffix?"},
-		"no JSON":          {tapstack.Checked(`fastshop`), nil, "read the stack configuration: invalid character"},
-		"no texts":         {tapstack.Checked(`{"fastshop:shardCount":2}`), nil, "read the stack configuration: json: cannot unmarshal number"},
+		"no suffix":                 {tapstack.Program, nil, "environmentSuffix: is missing"},
+		"no number":                 {tapstack.Program, map[string]string{"shardCount": "many"}, `shardCount: "many" is no whole number`},
+		"a misspelled key":          {tapstack.Checked(`{"fastshop:environmentsuffix":"dev"}`), nil, "environmentsuffix: there is no such setting: did you mean environmentSuffix?"},
+		"a key of the AWS provider": {tapstack.Checked(`{"aws:secretKey":"x"}`), nil, "aws:secretKey: " + notTakenOver},
+		"a zero":                    {tapstack.Program, map[string]string{"ingestConcurrency": "0"}, "ingestConcurrency: 0 is refused, it would mean the default"},
+		"no JSON":                   {tapstack.Checked(`fastshop`), nil, "read the stack configuration: invalid character"},
+		"no texts":                  {tapstack.Checked(`{"fastshop:shardCount":2}`), nil, "read the stack configuration: json: cannot unmarshal number"},
 	} {
 		capture, err := tapstacktest.Run(c.program, region("us-east-1"), tapstacktest.Config(c.config))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -65,6 +69,50 @@ func TestProgramFaults(t *testing.T) {
 		if len(capture.All()) != 0 {
 			t.Errorf("%s: %d resources were registered", name, len(capture.All()))
 		}
+	}
+}
+
+// told is the fault without the words that Pulumi puts around the program's.
+func told(err error) string {
+	return strings.TrimSpace(strings.TrimPrefix(fault(err), "1 error occurred:\n\t* "))
+}
+
+// An operator mends keys, values, region and arguments in one go.
+func TestProgramTellsAllFaultsAtOnce(t *testing.T) {
+	t.Parallel()
+	config := map[string]string{"aws:region": "sa-east-1", "codeArchive": archive(t), "shardCount": "many", "batchSize": "0", "streamMode": "elastic", "cacheReplicas": "6"}
+	keys := []string{"aws:accessKey: " + notTakenOver, "vpc-cidr: there is no such setting: did you mean vpcCidr?"}
+	rest := []string{
+		`shardCount: "many" is no whole number`,
+		"batchSize: 0 is refused, it would mean the default: unset it, or set what you mean",
+		foreignRegion("sa-east-1"),
+		"environmentSuffix: is missing: pulumi config set environmentSuffix dev",
+		`streamMode: "elastic" is unknown: set one of [provisioned on-demand]`,
+		"cacheReplicas: 6 is out of range: set 1 to 5 (failover needs one)",
+	}
+	for name, c := range map[string]struct {
+		program pulumi.RunFunc
+		want    []string
+	}{
+		"Program": {tapstack.Program, rest},
+		"Checked": {tapstack.Checked(`{"fastshop:vpc-cidr":"10.0.0.0/16","aws:accessKey":"x","aws:region":"sa-east-1"}`), slices.Concat(keys, rest)},
+	} {
+		capture, err := tapstacktest.Run(c.program, tapstacktest.Config(config))
+		if err == nil || !errors.Is(err, tapstack.ErrArgs) {
+			t.Fatalf("%s: got %v", name, err)
+		}
+		if diff := cmp.Diff(c.want, strings.Split(told(err), "\n")); diff != "" {
+			t.Errorf("%s: faults (-want +got):\n%s", name, diff)
+		}
+		if len(capture.All()) != 0 || len(capture.Invokes) != 0 {
+			t.Errorf("%s: %d resources were registered, AWS was asked %d times", name, len(capture.All()), len(capture.Invokes))
+		}
+	}
+	// A misspelled key alone ends it, too, however right the rest is.
+	capture, err := tapstacktest.Run(tapstack.Checked(`{"fastshop:vpc-cidr":"10.0.0.0/16"}`), region("us-east-1"),
+		tapstacktest.Config(map[string]string{"environmentSuffix": "dev", "codeArchive": archive(t)}))
+	if err == nil || told(err) != keys[1] || len(capture.All()) != 0 {
+		t.Errorf("got %v, %d resources were registered", err, len(capture.All()))
 	}
 }
 

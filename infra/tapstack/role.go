@@ -62,7 +62,7 @@ func (s *TapStack) functionRights(function string) []statement {
 		{sid: "DeadLetters", actions: []string{"sqs:SendMessage"}, resources: exactly(s.queueArn())},
 		{sid: "DeadLetterKey", actions: []string{"kms:GenerateDataKey", "kms:Decrypt"}, resources: s.keyArns(ClassStream)},
 		{sid: "CacheSignIn", actions: []string{"elasticache:Connect"}, resources: exactly(
-			s.arn("elasticache", "replicationgroup:"+s.name("redis")), s.arn("elasticache", "user:"+s.name("redis-app")))},
+			s.arn("elasticache", "replicationgroup:"+s.name("redis")), s.arn("elasticache", "user:"+s.cacheUser()))},
 	}
 }
 

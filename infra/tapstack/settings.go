@@ -33,7 +33,7 @@ func (s *TapStack) settings(function string) pulumi.StringMap {
 		m["FASTSHOP_MIGRATE_STORE"] = s.storeURL(userMigrate)
 		m["FASTSHOP_MASTER_STORE"] = pulumi.Sprintf("postgres://%s/%s?sslmode=verify-full&auth=secret&secret=%s", s.database.instance.Endpoint, databaseName, s.database.secretArn)
 		m["FASTSHOP_DEAD_LETTERS"] = s.queue.deadLetters.Url
-		m["FASTSHOP_AUDIT_ANCHOR"] = pulumi.Sprintf("awslogs:///%s?region=%s", s.logs["audit-heads"].Name, Region)
+		m["FASTSHOP_AUDIT_ANCHOR"] = pulumi.Sprintf("awslogs://%s?region=%s", s.logs["audit-heads"].Name, Region)
 	}
 	return m
 }
@@ -46,5 +46,5 @@ func (s *TapStack) storeURL(user string) pulumi.StringOutput {
 // velocityURL is the cache. shape tells which client to build, so that nobody guesses it from an address.
 func (s *TapStack) velocityURL() pulumi.StringOutput {
 	return pulumi.Sprintf("rediss://%s@%s:%d?shape=%s&auth=iam&group=%s&region=%s&prefix=%s",
-		s.name("redis-app"), s.cache.endpoint, cachePort, string(s.args.CacheShape), s.name("redis"), Region, keyPrefix)
+		s.cacheUser(), s.cache.endpoint, cachePort, string(s.args.CacheShape), s.name("redis"), Region, keyPrefix)
 }

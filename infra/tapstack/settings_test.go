@@ -93,7 +93,7 @@ func TestSettings(t *testing.T) {
 		"ingest FASTSHOP_STREAM": "kinesis://kinesis-stream-dev?region=us-east-1", "ingest FASTSHOP_KEYS": "dynamodb://customer-keys-dev?region=us-east-1",
 		"ingest FASTSHOP_KEK": "awskms:///" + d.arn("pii-key-dev"), "ingest FASTSHOP_TOKEN_KEK": "awskms:///" + d.arn("token-key-dev"),
 		"admin FASTSHOP_DEAD_LETTERS": "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letter-queue-dev",
-		"admin FASTSHOP_AUDIT_ANCHOR": "awslogs:////fastshop/audit-heads-dev?region=us-east-1",
+		"admin FASTSHOP_AUDIT_ANCHOR": "awslogs:///fastshop/audit-heads-dev?region=us-east-1",
 	} {
 		name, variable, _ := strings.Cut(setting, " ")
 		if got := d.get(name + "-function-dev").Text("environment.variables." + variable); got != want {

@@ -1,6 +1,7 @@
 package tapstack
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -56,10 +57,7 @@ func NewTapStack(ctx *pulumi.Context, name string, args *TapStackArgs, opts ...p
 	if args == nil {
 		args = &TapStackArgs{}
 	}
-	if err := checkRegion(awsconfig.GetRegion(ctx)); err != nil {
-		return nil, err
-	}
-	if err := args.Validate(); err != nil {
+	if err := args.check(ctx); err != nil {
 		return nil, err
 	}
 	s = &TapStack{args: args.withDefaults(), rules: NameRules(), ctx: ctx}
@@ -104,12 +102,13 @@ func (s *TapStack) build() {
 	s.buildOutputs()
 }
 
-// checkRegion refuses a configured region that is not ours. None configured is fine: the provider has its own.
-func checkRegion(configured string) error {
-	if configured != "" && configured != Region {
-		return fmt.Errorf("%w: aws:region: %q is refused, the stack lives in %s alone: pulumi config set aws:region %s", ErrArgs, configured, Region, Region)
+// check is Validate and a look at the region. None configured is fine: the provider has its own.
+func (a TapStackArgs) check(ctx *pulumi.Context) error {
+	var region error
+	if configured := awsconfig.GetRegion(ctx); configured != "" && configured != Region {
+		region = fmt.Errorf("%w: aws:region: %q is refused, the stack lives in %s alone: pulumi config set aws:region %s, or AWS_REGION in the environment", ErrArgs, configured, Region, Region)
 	}
-	return nil
+	return errors.Join(region, a.Validate())
 }
 
 // load sizes a provisioned stream by the arguments. An on-demand stream sizes itself, and one with shardCount is given.

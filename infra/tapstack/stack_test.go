@@ -35,6 +35,7 @@ func variants(t *testing.T) map[string]deployed {
 			a.AvailabilityZones, a.EnhancedFanOut, a.AlarmEmail, a.CacheShape = 3, true, "alarms@example.com", tapstack.CacheReplicated
 		}),
 		"endpoints": up(t, func(a *tapstack.TapStackArgs) { a.Egress = tapstack.EgressEndpoints }),
+		"valkey":    up(t, func(a *tapstack.TapStackArgs) { a.CacheEngine = tapstack.CacheValkey }),
 	}
 }
 
@@ -65,8 +66,11 @@ func TestOptionsOfEveryResource(t *testing.T) {
 	t.Parallel()
 	for name, d := range variants(t) {
 		for _, r := range d.All() {
-			if r.Protect || r.RetainOnDelete || len(r.IgnoreChanges) > 0 {
-				t.Errorf("%s: %s %s is protected, retained or ignores changes", name, r.Type, r.Name)
+			if r.Protect || r.RetainOnDelete {
+				t.Errorf("%s: %s %s is protected or retained", name, r.Type, r.Name)
+			}
+			if r.Type != replicationGroup && len(r.IgnoreChanges)+len(r.ReplaceOnChanges) > 0 { // cache_test.go
+				t.Errorf("%s: %s %s ignores changes of %v and is replaced on changes of %v", name, r.Type, r.Name, r.IgnoreChanges, r.ReplaceOnChanges)
 			}
 			want := time.Duration(0)
 			if r.Type == "aws:ec2/subnet:Subnet" || r.Type == "aws:ec2/securityGroup:SecurityGroup" {
@@ -187,11 +191,16 @@ func TestZones(t *testing.T) {
 	}
 }
 
+// foreignRegion is what an operator is told who configured another region.
+func foreignRegion(name string) string {
+	return `aws:region: "` + name + `" is refused, the stack lives in us-east-1 alone: pulumi config set aws:region us-east-1, or AWS_REGION in the environment`
+}
+
 func TestAnotherRegionIsRefusedBeforeAnythingIsMade(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"sa-east-1", "us-east-2", "US-EAST-1"} {
 		capture, err := try(argsOf(t, nil), nil, region(name))
-		want := `aws:region: "` + name + `" is refused, the stack lives in us-east-1 alone: pulumi config set aws:region us-east-1`
+		want := foreignRegion(name)
 		if !errors.Is(err, tapstack.ErrArgs) || !strings.Contains(fault(err), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
@@ -209,6 +218,18 @@ func TestArgumentsThatAreMissing(t *testing.T) {
 	_, err := try(nil, nil)
 	if !errors.Is(err, tapstack.ErrArgs) || !strings.Contains(fault(err), "environmentSuffix: is missing") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The region is told beside what else is wrong, not instead of it.
+func TestRegionAndArgumentsAtOnce(t *testing.T) {
+	t.Parallel()
+	_, err := try(argsOf(t, func(a *tapstack.TapStackArgs) { a.EnvironmentSuffix, a.BatchSize = "", 10_001 }), nil, region("eu-west-1"))
+	want := foreignRegion("eu-west-1") + `
+environmentSuffix: is missing: pulumi config set environmentSuffix dev
+batchSize: 10001 is out of range: set 1 to 10000 records`
+	if !errors.Is(err, tapstack.ErrArgs) || !strings.Contains(fault(err), want) {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

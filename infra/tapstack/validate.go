@@ -141,7 +141,7 @@ func (a TapStackArgs) validateDatabase(f *faults) {
 	case smallClass.MatchString(a.DatabaseClass):
 		f.add("databaseClass", "%s has no Performance Insights: use db.t4g.medium or larger", a.DatabaseClass)
 	}
-	oneOf(f, "databaseVersion", a.DatabaseVersion, "15", "16", "17")
+	oneOf(f, "databaseVersion", a.DatabaseVersion, databaseVersions()...)
 	f.between("databaseStorageGiB", a.DatabaseStorageGiB, 20, 59578, " GiB")
 	if least := (11*a.DatabaseStorageGiB + 9) / 10; least <= 65536 {
 		f.between("databaseMaxStorageGiB", a.DatabaseMaxStorageGiB, least, 65536, " GiB (a tenth above databaseStorageGiB at least)")
@@ -156,6 +156,9 @@ func (a TapStackArgs) validateCache(f *faults) {
 	oneOf(f, "cacheShape", a.CacheShape, CacheCluster, CacheReplicated)
 	if !nodeForm.MatchString(a.CacheNodeType) {
 		f.add("cacheNodeType", "%q is no node type: write it like cache.t4g.small", a.CacheNodeType)
+	}
+	if strings.Contains(a.CacheNodeType, "gd.") {
+		f.add("cacheNodeType", "%s keeps a part of the data on disk, which the windows are too busy for: use the type without d", a.CacheNodeType)
 	}
 	f.between("cacheShards", a.CacheShards, 1, 90, "")
 	f.between("cacheReplicas", a.CacheReplicas, 1, 5, " (failover needs one)")

@@ -105,6 +105,8 @@ func TestFaultsOfTheData(t *testing.T) {
 		{`cacheEngine: "memcached" is unknown: set one of [redis valkey]`, func(a *tapstack.TapStackArgs) { a.CacheEngine = "memcached" }},
 		{`cacheShape: "single" is unknown: set one of [cluster replicated]`, func(a *tapstack.TapStackArgs) { a.CacheShape = "single" }},
 		{`cacheNodeType: "t4g.small" is no node type: write it like cache.t4g.small`, func(a *tapstack.TapStackArgs) { a.CacheNodeType = "t4g.small" }},
+		{`cacheNodeType: cache.r6gd.xlarge keeps a part of the data on disk, which the windows are too busy for: use the type without d`,
+			func(a *tapstack.TapStackArgs) { a.CacheNodeType = "cache.r6gd.xlarge" }},
 		{`cacheShards: 31 shards with 2 replicas are 93 nodes: ElastiCache gives a cluster 90`,
 			func(a *tapstack.TapStackArgs) { a.CacheShards, a.CacheReplicas = 31, 2 }},
 		{`cacheShards: a replicated cache has one shard: unset it, or set cacheShape cluster`,
@@ -178,6 +180,7 @@ func TestAccepted(t *testing.T) {
 		"an on-demand stream with rate": func(a *tapstack.TapStackArgs) { a.StreamMode, a.TransactionsPerSecond = tapstack.StreamOnDemand, 500 },
 		"the smallest class":            func(a *tapstack.TapStackArgs) { a.DatabaseClass = "db.t4g.medium" },
 		"the least storage":             func(a *tapstack.TapStackArgs) { a.DatabaseStorageGiB, a.DatabaseMaxStorageGiB = 20, 22 },
+		"a node type without disk":      func(a *tapstack.TapStackArgs) { a.CacheNodeType = "cache.r6g.xlarge" },
 		"ninety nodes":                  func(a *tapstack.TapStackArgs) { a.CacheShards, a.CacheReplicas = 45, 1 },
 		"valkey, replicated": func(a *tapstack.TapStackArgs) {
 			a.CacheEngine, a.CacheShape = tapstack.CacheValkey, tapstack.CacheReplicated

@@ -1,6 +1,7 @@
 package tapstacktest_test
 
 import (
+	"maps"
 	"regexp"
 	"strings"
 	"testing"
@@ -201,18 +202,47 @@ func TestOwnParameterGroupDecides(t *testing.T) {
 	}
 }
 
-func TestRedisUserGroupWithDefaultUser(t *testing.T) {
+// Redis wants a user called default, with whatever authentication; Valkey wants authentication of every user.
+func TestUsersThatAGroupTakes(t *testing.T) {
 	t.Parallel()
-	_, err := tapstacktest.Run(func(ctx *pulumi.Context) error {
-		user, err := register(ctx, "aws:elasticache/user:User", "default", pulumi.Map{"userId": text("redis-default-dev"), "userName": text("default")})
-		if err != nil {
+	const required = "DefaultUserRequired: a redis user group must contain a user named default"
+	const refused = "InvalidParameterCombination: a valkey user group takes only users with a password or IAM authentication: user-dev"
+	mode := func(kind string) pulumi.Map { return pulumi.Map{"authenticationMode": pulumi.Map{"type": text(kind)}} }
+	nobody := pulumi.Map{"noPasswordRequired": pulumi.Bool(true)}
+	for _, c := range []struct {
+		engine, name string
+		user         pulumi.Map
+		want         string
+	}{
+		{"redis", "default", pulumi.Map{}, ""},
+		{"redis", "default", nobody, ""},
+		{"redis", "default", mode("no-password-required"), ""},
+		{"redis", "app", mode("iam"), required},
+		{"valkey", "app", mode("iam"), ""},
+		{"valkey", "app", mode("password"), ""},
+		{"valkey", "app", pulumi.Map{"passwords": pulumi.ToStringArray([]string{"sixteen-letters!"})}, ""},
+		{"valkey", "default", mode("iam"), ""},
+		{"valkey", "default", nobody, refused},
+		{"valkey", "app", mode("no-password-required"), refused},
+		{"valkey", "app", pulumi.Map{}, refused},
+	} {
+		program := func(ctx *pulumi.Context) error {
+			inputs := pulumi.Map{"userId": text("user-dev"), "userName": text(c.name), "engine": text(c.engine)}
+			maps.Copy(inputs, c.user)
+			user, err := register(ctx, "aws:elasticache/user:User", "user", inputs)
+			if err != nil {
+				return err
+			}
+			_, err = register(ctx, "aws:elasticache/userGroup:UserGroup", "users", pulumi.Map{"engine": text(c.engine), "userIds": pulumi.Array{user.ID()}})
 			return err
 		}
-		_, err = register(ctx, "aws:elasticache/userGroup:UserGroup", "users", pulumi.Map{"engine": text("redis"), "userIds": pulumi.Array{user.ID()}})
-		return err
-	})
-	if err != nil {
-		t.Error(err)
+		_, err := tapstacktest.Run(program)
+		if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), `refused: aws:elasticache/userGroup:UserGroup "users": `+c.want) {
+			t.Errorf("%s group with user %s %v: %v, want %q", c.engine, c.name, c.user, err, c.want)
+		}
+		if _, err := tapstacktest.Run(program, tapstacktest.Preview()); err != nil {
+			t.Errorf("%s group with user %s %v in a preview: %v", c.engine, c.name, c.user, err)
+		}
 	}
 }
 

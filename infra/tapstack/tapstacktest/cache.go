@@ -3,6 +3,7 @@ package tapstacktest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -11,7 +12,7 @@ func cacheKinds() map[string]kind {
 		"aws:elasticache/subnetGroup:SubnetGroup":           {naming: "name", answer: named("elasticache", "subnetgroup:", nil)},
 		"aws:elasticache/parameterGroup:ParameterGroup":     {naming: "name", answer: named("elasticache", "parametergroup:", nil)},
 		"aws:elasticache/user:User":                         {naming: "userId", answer: named("elasticache", "user:", nil)},
-		"aws:elasticache/userGroup:UserGroup":               {naming: "userGroupId", check: hasDefaultUser, answer: named("elasticache", "usergroup:", nil)},
+		"aws:elasticache/userGroup:UserGroup":               {naming: "userGroupId", check: checkUsers, answer: named("elasticache", "usergroup:", nil)},
 		"aws:elasticache/replicationGroup:ReplicationGroup": {naming: "replicationGroupId", check: checkCache, answer: named("elasticache", "replicationgroup:", answerCache)},
 	}
 }
@@ -106,16 +107,32 @@ func clusterParameter(m *making) bool {
 	return false
 }
 
-// hasDefaultUser refuses a Redis user group without a user named default (DefaultUserRequired).
-func hasDefaultUser(m *making) error {
-	if m.Text("engine") != "redis" || m.cloud.run.preview {
+// checkUsers refuses a Redis user group without a user named default (DefaultUserRequired), and a Valkey one with a user
+// who needs no password (InvalidParameterCombination). A preview knows ids that AWS gives only later: it is let pass.
+func checkUsers(m *making) error {
+	if m.cloud.run.preview {
 		return nil
 	}
+	var names []string
 	for _, id := range m.List("userIds") {
 		text, _ := id.(string)
-		if user := m.cloud.find("aws:elasticache/user:User", text); user != nil && user.Text("userName") == "default" {
-			return nil
+		user := m.cloud.find("aws:elasticache/user:User", text)
+		if user == nil {
+			continue
 		}
+		if m.Text("engine") == "valkey" && !authenticated(user) {
+			return fmt.Errorf("InvalidParameterCombination: a valkey user group takes only users with a password or IAM authentication: %s", text)
+		}
+		names = append(names, user.Text("userName"))
 	}
-	return errors.New("DefaultUserRequired: a redis user group must contain a user named default")
+	if m.Text("engine") == "redis" && !slices.Contains(names, "default") {
+		return errors.New("DefaultUserRequired: a redis user group must contain a user named default")
+	}
+	return nil
+}
+
+// authenticated tells whether a user must prove who it is.
+func authenticated(user *Resource) bool {
+	mode := user.Text("authenticationMode.type")
+	return user.Input("noPasswordRequired") != true && (mode == "iam" || mode == "password" || len(user.List("passwords")) > 0)
 }

@@ -29,9 +29,9 @@ type Resource struct {
 	Parent, Provider string
 	// Dependencies are the logical names of everything this resource waits for, stated or through an input.
 	Dependencies []string
-	// Protect, RetainOnDelete, DeleteBeforeReplace and IgnoreChanges are the resource options of these names.
+	// Protect, RetainOnDelete, DeleteBeforeReplace, IgnoreChanges and ReplaceOnChanges are the resource options of these names.
 	Protect, RetainOnDelete, DeleteBeforeReplace bool
-	IgnoreChanges                                []string
+	IgnoreChanges, ReplaceOnChanges              []string
 	// CreateTimeout, UpdateTimeout and DeleteTimeout are the custom timeouts; 0 leaves the provider's own.
 	CreateTimeout, UpdateTimeout, DeleteTimeout time.Duration
 }
@@ -155,7 +155,7 @@ func (c *Capture) sort() {
 func (r *Resource) fill(rpc *pulumirpc.RegisterResourceRequest) error {
 	r.Parent = nameOf(rpc.GetParent())
 	r.Protect, r.RetainOnDelete, r.DeleteBeforeReplace = rpc.GetProtect(), rpc.GetRetainOnDelete(), rpc.GetDeleteBeforeReplace()
-	r.IgnoreChanges = rpc.GetIgnoreChanges()
+	r.IgnoreChanges, r.ReplaceOnChanges = rpc.GetIgnoreChanges(), rpc.GetReplaceOnChanges()
 	for _, urn := range rpc.GetDependencies() {
 		r.Dependencies = append(r.Dependencies, nameOf(urn))
 	}

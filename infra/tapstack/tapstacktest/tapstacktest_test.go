@@ -61,7 +61,7 @@ func withEveryOption(ctx *pulumi.Context) error {
 		"environment": pulumi.Map{"variables": pulumi.Map{"TOKEN": pulumi.ToSecret(pulumi.String("hush"))}},
 		"note":        pulumi.NewFileAsset("note.txt"),
 	}, pulumi.Parent(&component), pulumi.Provider(&provider), pulumi.DependsOn([]pulumi.Resource{group}), pulumi.Protect(true),
-		pulumi.RetainOnDelete(true), pulumi.DeleteBeforeReplace(true), pulumi.IgnoreChanges([]string{"note"}),
+		pulumi.RetainOnDelete(true), pulumi.DeleteBeforeReplace(true), pulumi.IgnoreChanges([]string{"note"}), pulumi.ReplaceOnChanges([]string{"publish", "vpcConfig"}),
 		pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "1m", Update: "2m", Delete: "60m"}))
 	return err
 }
@@ -94,13 +94,14 @@ func TestCaptureHoldsInputsAndOptions(t *testing.T) {
 	if got.Parent != "parent" || got.Provider != "provider" {
 		t.Errorf("parent %q, provider %q", got.Parent, got.Provider)
 	}
-	if !got.Protect || !got.RetainOnDelete || !got.DeleteBeforeReplace || !slices.Equal(got.IgnoreChanges, []string{"note"}) {
+	if !got.Protect || !got.RetainOnDelete || !got.DeleteBeforeReplace || !slices.Equal(got.IgnoreChanges, []string{"note"}) ||
+		!slices.Equal(got.ReplaceOnChanges, []string{"publish", "vpcConfig"}) {
 		t.Errorf("options were lost: %+v", got)
 	}
 	if got.CreateTimeout != time.Minute || got.UpdateTimeout != 2*time.Minute || got.DeleteTimeout != time.Hour {
 		t.Errorf("timeouts = %v, %v, %v", got.CreateTimeout, got.UpdateTimeout, got.DeleteTimeout)
 	}
-	if key.Protect || key.RetainOnDelete || key.DeleteBeforeReplace || key.DeleteTimeout != 0 || key.Provider != "" {
+	if key.Protect || key.RetainOnDelete || key.DeleteBeforeReplace || key.DeleteTimeout != 0 || key.Provider != "" || len(key.IgnoreChanges)+len(key.ReplaceOnChanges) != 0 {
 		t.Errorf("a resource without options has some: %+v", key)
 	}
 	if parent := capture.Named("parent"); parent.Custom || parent.ID != "" || !got.Custom {
