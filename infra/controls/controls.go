@@ -3,7 +3,7 @@
 //
 // The controls are those of the AWS Foundational Security Best Practices standard and the rules of cdk-nag and checkov
 // that go further, plus rules of our own for policies, destroyability and names. cdk-nag and checkov read no Go program;
-// here their ids are the catalogue, and the checks are ours. Whatever a control finds must be put right or stand in the
+// here their ids are the catalog, and the checks are ours. Whatever a control finds must be put right or stand in the
 // register of exceptions with a reason, and an exception that excuses nothing any more is a fault, too.
 package controls
 
@@ -19,10 +19,10 @@ import (
 // Resource is one captured registration.
 type Resource = tapstacktest.Resource
 
-// Source is the catalogue that a control comes from.
+// Source is the catalog that a control comes from.
 type Source string
 
-// The catalogues.
+// The catalogs.
 const (
 	FSBP        Source = "AWS FSBP"     // AWS Foundational Security Best Practices
 	SecurityHub Source = "Security Hub" // another standard of Security Hub: CIS, PCI, NIST or tagging
@@ -33,7 +33,7 @@ const (
 
 // Control is one requirement.
 type Control struct {
-	// ID is the catalogue's, such as RDS.8, and Also the ids by which other catalogues ask for the same.
+	// ID is the catalog's, such as RDS.8, and Also the ids by which other catalogs ask for the same.
 	ID   string
 	Also []string
 	From Source
@@ -146,9 +146,9 @@ type Report struct {
 }
 
 // Evaluate runs the controls over the stack, heeding the exceptions, and holds the not-applicable list against it.
-func Evaluate(stack Stack, catalogue []Control, exceptions []Exception, absent []NotApplicable) *Report {
+func Evaluate(stack Stack, catalog []Control, exceptions []Exception, absent []NotApplicable) *Report {
 	report := &Report{Stack: stack, Used: make([]int, len(exceptions)), exceptions: exceptions}
-	for _, control := range catalogue {
+	for _, control := range catalog {
 		in := &inspection{Stack: &report.Stack, control: control.ID}
 		control.check(in)
 		result := Result{Control: control, Status: Passed, Looked: in.looked}

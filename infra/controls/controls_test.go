@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fastshop/pipeline/infra/controls"
 )
@@ -19,7 +18,7 @@ func oneStream(suffix, encryption string) controls.Stack {
 // control is the one of the id.
 func control(t *testing.T, id string) controls.Control {
 	t.Helper()
-	all := controls.Catalogue()
+	all := controls.Catalog()
 	i := slices.IndexFunc(all, func(c controls.Control) bool { return c.ID == id })
 	if i < 0 {
 		t.Fatalf("no control %s", id)
@@ -63,9 +62,9 @@ func TestEvaluateTellsTheFourOutcomesApart(t *testing.T) {
 func TestStaleExceptionsAreThoseThatNoVariantNeeds(t *testing.T) {
 	t.Parallel()
 	register := []controls.Exception{{Control: "Kinesis.1", Resource: "kinesis-stream-*"}, {Control: "Kinesis.1", Resource: "rds-*"}}
-	catalogue := []controls.Control{control(t, "Kinesis.1")}
-	met := controls.Evaluate(oneStream("dev", "KMS"), catalogue, register, nil)
-	unmet := controls.Evaluate(oneStream("dev", "NONE"), catalogue, register, nil)
+	catalog := []controls.Control{control(t, "Kinesis.1")}
+	met := controls.Evaluate(oneStream("dev", "KMS"), catalog, register, nil)
+	unmet := controls.Evaluate(oneStream("dev", "NONE"), catalog, register, nil)
 	if got := controls.Stale(met); len(got) != 2 {
 		t.Errorf("where the stack meets the control %d are stale, want both", len(got))
 	}
@@ -100,7 +99,7 @@ func TestInapplicableEntriesAreContradictedByResources(t *testing.T) {
 
 func TestNoControlIsMetByAnEmptyStack(t *testing.T) {
 	t.Parallel()
-	report := controls.Evaluate(controls.Stack{Suffix: "dev"}, controls.Catalogue(), controls.Exceptions(), controls.Inapplicable())
+	report := controls.Evaluate(controls.Stack{Suffix: "dev"}, controls.Catalog(), controls.Exceptions(), controls.Inapplicable())
 	for _, r := range report.Results {
 		if r.Status != controls.Vacuous {
 			t.Errorf("%s is %s without any resource", r.Control.ID, r.Status)
@@ -108,12 +107,12 @@ func TestNoControlIsMetByAnEmptyStack(t *testing.T) {
 	}
 }
 
-// TestCatalogueIsComplete holds the controls against the lists that we say we follow: each is a control here, does not apply
+// TestCatalogIsComplete holds the controls against the lists that we say we follow: each is a control here, does not apply
 // for a stated reason, or is the account's.
-func TestCatalogueIsComplete(t *testing.T) {
+func TestCatalogIsComplete(t *testing.T) {
 	t.Parallel()
 	covered := map[string]int{}
-	for _, c := range controls.Catalogue() {
+	for _, c := range controls.Catalog() {
 		for _, id := range append([]string{c.ID}, c.Also...) {
 			covered[id]++
 		}
@@ -173,7 +172,7 @@ const followed = `
 func TestEveryExceptionAnswersForItself(t *testing.T) {
 	t.Parallel()
 	ids := map[string]bool{}
-	for _, c := range controls.Catalogue() {
+	for _, c := range controls.Catalog() {
 		ids[c.ID] = true
 	}
 	for _, e := range controls.Exceptions() {
@@ -219,26 +218,14 @@ func TestExceptionCheck(t *testing.T) {
 	}
 }
 
-func TestOverdueExceptions(t *testing.T) {
-	t.Parallel()
-	register := []controls.Exception{{Control: "a", Review: "2026-01-31"}, {Control: "b", Review: "2026-02-01"}, {Control: "c", Review: "never"}}
-	var got []string
-	for _, e := range controls.Overdue(register, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)) {
-		got = append(got, e.Control)
-	}
-	if !slices.Equal(got, []string{"a", "c"}) {
-		t.Errorf("overdue = %v, want a and c", got)
-	}
-}
-
 func TestDocumentTellsWhatFailed(t *testing.T) {
 	t.Parallel()
 	register := []controls.Exception{{Control: "Kinesis.1", Resource: "kinesis-stream-*", Reason: "one | two", Compensation: "c", Owner: "o", Review: "2027-06-30"}}
-	catalogue := []controls.Control{control(t, "Kinesis.1"), control(t, "Kinesis.3"), control(t, "AEC4"), control(t, "NET.2")}
+	catalog := []controls.Control{control(t, "Kinesis.1"), control(t, "Kinesis.3"), control(t, "AEC4"), control(t, "NET.2")}
 	stack := oneStream("dev", "NONE")
 	stack.Resources = append(stack.Resources, &controls.Resource{Type: provider, Name: "aws-dev", Inputs: map[string]any{"region": "us-east-1"}})
-	report := controls.Evaluate(stack, catalogue, register, nil)
-	met := controls.Evaluate(oneStream("dev", "KMS"), catalogue, register, nil)
+	report := controls.Evaluate(stack, catalog, register, nil)
+	met := controls.Evaluate(oneStream("dev", "KMS"), catalog, register, nil)
 	met.Stack.Variant = "encrypted"
 	page := string(controls.Document(report, met))
 	for _, want := range []string{

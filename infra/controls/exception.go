@@ -9,7 +9,7 @@ import (
 
 // Exception lets a control's finding stand, for a reason and with something in its place.
 type Exception struct {
-	// Control is the id in the catalogue, Resource a pattern (path.Match) of logical names.
+	// Control is the id in the catalog, Resource a pattern (path.Match) of logical names.
 	Control, Resource string
 	// Reason says why the requirement is not met, Compensation what stands in for it.
 	Reason, Compensation string
@@ -77,15 +77,4 @@ func (e Exception) Check() error {
 		return fmt.Errorf("exception to %q: %w", e.Control, err)
 	}
 	return nil
-}
-
-// Overdue are the exceptions whose review date is before the day.
-func Overdue(register []Exception, day time.Time) []Exception {
-	var due []Exception
-	for _, e := range register {
-		if at, err := time.Parse(time.DateOnly, e.Review); err != nil || at.Before(day) {
-			due = append(due, e)
-		}
-	}
-	return due
 }

@@ -19,6 +19,7 @@ func copied(s controls.Stack) *controls.Stack {
 	for i, r := range s.Resources {
 		c := *r
 		c.Inputs, _ = clone(r.Inputs).(map[string]any)
+		c.Outputs, _ = clone(r.Outputs).(map[string]any)
 		c.Dependencies = slices.Clone(r.Dependencies)
 		s.Resources[i] = &c
 	}
@@ -183,7 +184,7 @@ func TestEveryControlFindsWhatBreaksIt(t *testing.T) {
 	t.Parallel()
 	base := register(t, "default", variants()[0].args)
 	breaking, mending := breakingChanges(t), mendingChanges()
-	for _, c := range controls.Catalogue() {
+	for _, c := range controls.Catalog() {
 		before := found(base, c)
 		if len(breaking[c.ID])+len(mending[c.ID]) == 0 {
 			t.Errorf("%s: no mutation shows that the control finds anything", c.ID)

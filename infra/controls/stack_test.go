@@ -73,7 +73,7 @@ func reports(t *testing.T) []*controls.Report {
 	for i, v := range variants() {
 		stack := register(t, v.name, v.args)
 		wg.Go(func() {
-			list[i] = controls.Evaluate(stack, controls.Catalogue(), controls.Exceptions(), controls.Inapplicable())
+			list[i] = controls.Evaluate(stack, controls.Catalog(), controls.Exceptions(), controls.Inapplicable())
 		})
 	}
 	wg.Wait()

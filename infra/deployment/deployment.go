@@ -28,7 +28,7 @@ type Options struct {
 	Dir string
 	// Endpoint is the URL of the emulator, such as http://127.0.0.1:5000.
 	Endpoint string
-	// Pulumi is the path of the command line; see FindCLI.
+	// Pulumi is the path of the command line; see cli.Find.
 	Pulumi string
 	// Suffix names the stack, and is the program's environmentSuffix unless Config has another: lower-case letters,
 	// digits and hyphens.

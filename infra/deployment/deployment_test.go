@@ -4,33 +4,20 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/fastshop/pipeline/infra/deployment/deploymenttest"
 	"github.com/fastshop/pipeline/infra/emulator"
-	"github.com/fastshop/pipeline/infra/emulator/moto"
+	"github.com/fastshop/pipeline/infra/emulator/moto/mototest"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 )
 
 const streamType = "aws:kinesis/stream:Stream"
-
-// startMoto runs an emulator until the test ends. Where there is none it is a failure in CI, a loud skip elsewhere.
-func startMoto(t *testing.T) string {
-	t.Helper()
-	m, err := moto.Start(t.Context())
-	if errors.Is(err, moto.ErrMissing) && os.Getenv("CI") != "true" {
-		t.Skip("NOT TESTED: ", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.Stop)
-	return m.Endpoint()
-}
 
 // stream is a program with one stream, named after the suffix.
 func stream(ctx *pulumi.Context) error {
@@ -44,27 +31,31 @@ func stream(ctx *pulumi.Context) error {
 	return err
 }
 
-func shards(t *testing.T, endpoint, name string) int32 {
+func wantShards(t *testing.T, endpoint string, want int32) {
 	t.Helper()
 	cloud, err := emulator.NewCloud(t.Context(), endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
+	name := "stream-pr-1"
 	summary, err := cloud.Stream.DescribeStreamSummary(t.Context(), &kinesis.DescribeStreamSummaryInput{StreamName: &name})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return *summary.StreamDescriptionSummary.OpenShardCount
+	if got := *summary.StreamDescriptionSummary.OpenShardCount; got != want {
+		t.Errorf("%d shards, want %d", got, want)
+	}
 }
 
 func TestDeploymentInTheEmulator(t *testing.T) {
-	pulumiPath, endpoint, ctx := cli(t), startMoto(t), t.Context()
-	refuse := true
+	pulumiPath, endpoint, ctx := deploymenttest.CLI(t), mototest.Start(t).Endpoint(), t.Context()
+	var refuse atomic.Bool // the provider asks from goroutines of its own
+	refuse.Store(true)
 	d, err := Open(ctx, Options{
 		Dir: t.TempDir(), Endpoint: endpoint, Pulumi: pulumiPath, Suffix: "pr-1", Program: stream,
 		Config: map[string]string{"shardCount": "2", "aws:region": "us-east-1"}, Progress: &bytes.Buffer{},
 		Fail: func(op emulator.Op, token, name string) error {
-			if refuse && op == emulator.OpCreate && token == streamType && name == "stream" {
+			if refuse.Load() && op == emulator.OpCreate && token == streamType && name == "stream" {
 				return errors.New("LimitExceededException: too many shards")
 			}
 			return nil
@@ -78,37 +69,20 @@ func TestDeploymentInTheEmulator(t *testing.T) {
 	if _, err := d.Up(ctx); err == nil || !strings.Contains(err.Error(), "too many shards") {
 		t.Fatalf("error %v, want the emulator's refusal", err)
 	}
-	refuse = false
+	refuse.Store(false)
 	result, err := d.Up(ctx)
 	wantLines(t, "up after a failure", result.Changes, err, "create "+streamType+" stream")
 	if result.Outputs["stream"].String() == "" {
 		t.Error("no output")
 	}
-	if got := shards(t, endpoint, "stream-pr-1"); got != 2 {
-		t.Errorf("%d shards, want 2", got)
-	}
+	wantShards(t, endpoint, 2)
+	reshard(t, d, endpoint)
 
-	if err := d.Set(ctx, map[string]string{"shardCount": "4"}); err != nil {
-		t.Fatal(err)
-	}
-	changes, err := d.Preview(ctx)
-	wantLines(t, "preview of more shards", changes, err, "update "+streamType+" stream (shardCount)")
-	if got := shards(t, endpoint, "stream-pr-1"); got != 2 {
-		t.Errorf("a preview made %d shards of 2", got)
-	}
-	result, err = d.Up(ctx)
-	wantLines(t, "more shards", result.Changes, err, "update "+streamType+" stream (shardCount)")
-	if got := shards(t, endpoint, "stream-pr-1"); got != 4 {
-		t.Errorf("%d shards, want 4", got)
-	}
-
-	changes, err = d.Refresh(ctx)
-	wantLines(t, "refresh without drift", changes, err)
 	values, err := d.Outputs(ctx)
 	if err != nil || values["stream"].String() != result.Outputs["stream"].String() {
 		t.Errorf("outputs %v (%v), want those of up", values, err)
 	}
-	changes, err = d.Destroy(ctx)
+	changes, err := d.Destroy(ctx)
 	if err != nil || changes.Total(Delete) != 3 {
 		t.Errorf("destroy deleted %d (%v), want the stream, its provider and the stack", changes.Total(Delete), err)
 	}
@@ -120,6 +94,22 @@ func TestDeploymentInTheEmulator(t *testing.T) {
 	if !slices.Equal(ops, want) {
 		t.Errorf("provider was asked for %v, want %v", ops, want)
 	}
+}
+
+// reshard plans four shards instead of two, makes them, and finds them.
+func reshard(t *testing.T, d *Deployment, endpoint string) {
+	t.Helper()
+	if err := d.Set(t.Context(), map[string]string{"shardCount": "4"}); err != nil {
+		t.Fatal(err)
+	}
+	changes, err := d.Preview(t.Context())
+	wantLines(t, "preview of more shards", changes, err, "update "+streamType+" stream (shardCount)")
+	wantShards(t, endpoint, 2)
+	result, err := d.Up(t.Context())
+	wantLines(t, "more shards", result.Changes, err, "update "+streamType+" stream (shardCount)")
+	wantShards(t, endpoint, 4)
+	changes, err = d.Refresh(t.Context())
+	wantLines(t, "refresh without drift", changes, err)
 }
 
 func TestOpenRefuses(t *testing.T) {
@@ -134,7 +124,7 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := Open(t.Context(), given); err == nil || !strings.Contains(err.Error(), given.Endpoint) {
 		t.Errorf("error %v, want one that names the endpoint where nobody is", err)
 	}
-	given.Endpoint = startMoto(t)
+	given.Endpoint = mototest.Start(t).Endpoint()
 	if _, err := Open(t.Context(), given); err == nil || !strings.Contains(err.Error(), "/nowhere/pulumi") {
 		t.Errorf("error %v, want one that names the command line that is not there", err)
 	}
@@ -153,7 +143,7 @@ func TestValidSuffix(t *testing.T) {
 
 // The provider must outlive the context of Open, which may be one of the opening alone.
 func TestDeploymentOutlivesTheContextOfOpen(t *testing.T) {
-	pulumiPath, endpoint := cli(t), startMoto(t)
+	pulumiPath, endpoint := deploymenttest.CLI(t), mototest.Start(t).Endpoint()
 	ctx, cancel := context.WithCancel(t.Context())
 	d, err := Open(ctx, Options{
 		Dir: t.TempDir(), Endpoint: endpoint, Pulumi: pulumiPath, Suffix: "b", Program: stream,

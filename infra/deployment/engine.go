@@ -26,12 +26,10 @@ const Project = "fastshop"
 // all the same.
 const passphrase = "emulator"
 
-// ErrLocked is wrapped by the error of an operation that found the state in use.
-var ErrLocked = errors.New("state is in use by another run; if that run was killed, remove the folder .pulumi/locks of the state")
-
 // engine drives one stack through the command line.
 type engine struct {
 	stack    auto.Stack
+	locks    string // the folder of the stack's locks
 	progress io.Writer
 }
 
@@ -76,7 +74,7 @@ func openEngine(ctx context.Context, o stackOptions) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the stack: %w", err)
 	}
-	e := &engine{stack: stack, progress: o.progress}
+	e := &engine{stack: stack, locks: filepath.Join(state, ".pulumi", "locks", "organization", Project, o.stack), progress: o.progress}
 	if err := e.set(ctx, o.config); err != nil {
 		return nil, err
 	}
@@ -156,8 +154,19 @@ func (e *engine) destroy(ctx context.Context) (Changes, error) {
 	})
 }
 
-// run does one operation while it listens to the engine's events.
+// run does one operation while it listens to the engine's events. A state that only the dead hold is taken from them.
 func (e *engine) run(operation string, do func(*listener) error) (Changes, error) {
+	changes, err := attempt(operation, do)
+	if !errors.Is(err, ErrLocked) {
+		return changes, err
+	}
+	if blocked := unlock(e.locks); blocked != nil {
+		return changes, fmt.Errorf("%s: %w", operation, blocked)
+	}
+	return attempt(operation, do)
+}
+
+func attempt(operation string, do func(*listener) error) (Changes, error) {
 	l := listen()
 	err := do(l)
 	l.close()

@@ -11,25 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fastshop/pipeline/infra/deployment/deploymenttest"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 )
-
-// cli is the command line, or the end of the test where there is none: a failure in CI, a loud skip elsewhere.
-func cli(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("FASTSHOP_PULUMI")
-	if path == "" {
-		var err error
-		if path, err = FindCLI(".."); err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatal(err)
-			}
-			t.Skip("NOT TESTED: ", err)
-		}
-	}
-	return path
-}
 
 // two is a program with two things, the second after the first, an output and a secret.
 func two(ctx *pulumi.Context) error {
@@ -50,7 +35,7 @@ func two(ctx *pulumi.Context) error {
 
 func open(t *testing.T, o stackOptions) *engine {
 	t.Helper()
-	o.cli = cli(t)
+	o.cli = deploymenttest.CLI(t)
 	if o.dir == "" {
 		o.dir = t.TempDir()
 	}
@@ -74,6 +59,23 @@ func wantLines(t *testing.T, operation string, changes Changes, err error, want 
 	}
 }
 
+func wantThings(t *testing.T, c *cloud, want ...string) {
+	t.Helper()
+	if got := c.names(); !slices.Equal(got, want) {
+		t.Errorf("things %v, want %v", got, want)
+	}
+}
+
+// life are the steps that make the stack of program two, or with another verb unmake it.
+func life(verb string) []string {
+	return []string{
+		verb + " " + thing + " first",
+		verb + " " + thing + " second",
+		verb + " pulumi:providers:aws default",
+		verb + " pulumi:pulumi:Stack fastshop-life",
+	}
+}
+
 func TestLifeOfAStack(t *testing.T) {
 	cloud, port := startCloud(t)
 	progress := &bytes.Buffer{}
@@ -81,73 +83,57 @@ func TestLifeOfAStack(t *testing.T) {
 		stack: "life", port: port, program: two, progress: progress,
 		config: map[string]string{"name": "a", "fastshop:size": "3"},
 	})
-	ctx := t.Context()
-	created := []string{
-		"create " + thing + " first",
-		"create " + thing + " second",
-		"create pulumi:providers:aws default",
-		"create pulumi:pulumi:Stack fastshop-life",
-	}
+	changes, err := e.preview(t.Context())
+	wantLines(t, "first preview", changes, err, life("create")...)
+	wantThings(t, cloud) // a preview makes none
 
-	changes, err := e.preview(ctx)
-	wantLines(t, "first preview", changes, err, created...)
-	if names := cloud.names(); len(names) > 0 {
-		t.Errorf("a preview made %v", names)
-	}
-
-	changes, outputs, err := e.up(ctx)
-	wantLines(t, "first up", changes, err, created...)
+	changes, outputs, err := e.up(t.Context())
+	wantLines(t, "first up", changes, err, life("create")...)
 	if got := changes.Total(Create); got != 4 {
 		t.Errorf("%d created, want 4", got)
 	}
-	if want := []string{"a", "second"}; !slices.Equal(cloud.names(), want) {
-		t.Errorf("things %v, want %v", cloud.names(), want)
-	}
+	wantThings(t, cloud, "a", "second")
 	wantOutputs(t, outputs)
 	if !strings.Contains(progress.String(), "first") {
 		t.Errorf("progress does not tell of the resources: %q", progress.String())
 	}
 
-	changes, err = e.preview(ctx)
+	changes, err = e.preview(t.Context())
 	wantLines(t, "preview after up", changes, err)
 	if !changes.Empty() || changes.Total(Same) != 4 {
 		t.Errorf("preview after up: %v, want 4 the same", changes.Count)
 	}
+	changeThings(t, e, cloud)
+	changes, err = e.destroy(t.Context())
+	wantLines(t, "destroy", changes, err, life("delete")...)
+	wantThings(t, cloud)
+}
 
-	if err := e.set(ctx, map[string]string{"size": "5"}); err != nil {
+// changeThings changes the stack in place, by replacement and behind the engine's back.
+func changeThings(t *testing.T, e *engine, cloud *cloud) {
+	t.Helper()
+	if err := e.set(t.Context(), map[string]string{"size": "5"}); err != nil {
 		t.Fatal(err)
 	}
-	changes, outputs, err = e.up(ctx)
+	changes, outputs, err := e.up(t.Context())
 	wantLines(t, "new size", changes, err, "update "+thing+" first (size)")
 	if got := outputs["size"].Reveal(); got != 5.0 {
 		t.Errorf("output size %v, want 5", got)
 	}
 
-	if err := e.set(ctx, map[string]string{"name": "b"}); err != nil {
+	if err := e.set(t.Context(), map[string]string{"name": "b"}); err != nil {
 		t.Fatal(err)
 	}
-	changes, _, err = e.up(ctx)
+	changes, _, err = e.up(t.Context())
 	wantLines(t, "new name", changes, err,
 		"create-replacement "+thing+" first (name)",
 		"delete-replaced "+thing+" first",
 		"replace "+thing+" first (name)")
-	if want := []string{"b", "second"}; !slices.Equal(cloud.names(), want) {
-		t.Errorf("things %v, want %v", cloud.names(), want)
-	}
+	wantThings(t, cloud, "b", "second")
 
 	cloud.resize("b", 9)
-	changes, err = e.refresh(ctx)
+	changes, err = e.refresh(t.Context())
 	wantLines(t, "refresh after drift", changes, err, "update "+thing+" first (size)")
-
-	changes, err = e.destroy(ctx)
-	wantLines(t, "destroy", changes, err,
-		"delete "+thing+" first",
-		"delete "+thing+" second",
-		"delete pulumi:providers:aws default",
-		"delete pulumi:pulumi:Stack fastshop-life")
-	if names := cloud.names(); len(names) > 0 {
-		t.Errorf("destroy left %v", names)
-	}
 }
 
 func wantOutputs(t *testing.T, outputs Outputs) {
@@ -235,18 +221,6 @@ func TestStateOutlivesTheEngine(t *testing.T) {
 	wantOutputs(t, outputs)
 	changes, err := e.preview(t.Context())
 	wantLines(t, "preview of another engine", changes, err)
-
-	locks := filepath.Join(dir, "state", ".pulumi", "locks", "organization", Project, "again")
-	if err := os.MkdirAll(locks, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	lock := `{"pid":1,"username":"u","hostname":"h","timestamp":"2026-01-02T03:04:05Z"}`
-	if err := os.WriteFile(filepath.Join(locks, "of-another.json"), []byte(lock), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := e.up(t.Context()); !errors.Is(err, ErrLocked) {
-		t.Errorf("up on a locked state: %v, want %v", err, ErrLocked)
-	}
 }
 
 func TestCanceledOperation(t *testing.T) {
@@ -294,7 +268,7 @@ func TestEngineThatCannotOpen(t *testing.T) {
 		})
 	}
 
-	good := stackOptions{dir: t.TempDir(), cli: cli(t), stack: "a stack", program: two}
+	good := stackOptions{dir: t.TempDir(), cli: deploymenttest.CLI(t), stack: "a stack", program: two}
 	if _, err := openEngine(t.Context(), good); err == nil || !strings.Contains(err.Error(), "open the stack") {
 		t.Errorf("error %v, want the refusal of a stack name with a space", err)
 	}

@@ -2,15 +2,14 @@ package emulator
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/fastshop/pipeline/infra/emulator/moto"
+	"github.com/fastshop/pipeline/infra/emulator/moto/mototest"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
@@ -34,17 +33,11 @@ var emulated = sync.OnceValue(func() started {
 	return started{cloud, err}
 })
 
-// cloud is the shared emulator. Where there is none, the test fails in CI and is skipped elsewhere, with the way to get
-// one.
+// cloud is the shared emulator.
 func cloud(t *testing.T) *Cloud {
 	t.Helper()
 	s := emulated()
-	if errors.Is(s.err, moto.ErrMissing) && os.Getenv("CI") != "true" {
-		t.Skip(s.err)
-	}
-	if s.err != nil {
-		t.Fatal(s.err)
-	}
+	mototest.Need(t, s.err)
 	return s.cloud
 }
 

@@ -3,7 +3,6 @@ package emulator
 import (
 	"context"
 	"errors"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,21 +16,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/fastshop/pipeline/infra/emulator/moto"
+	"github.com/fastshop/pipeline/infra/emulator/moto/mototest"
 )
 
 // ownCloud is an emulator with nothing in it but what this test puts there.
 func ownCloud(t *testing.T) *Cloud {
 	t.Helper()
-	m, err := moto.Start(t.Context())
-	if errors.Is(err, moto.ErrMissing) && os.Getenv("CI") != "true" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.Stop)
-	c, err := NewCloud(t.Context(), m.Endpoint())
+	c, err := NewCloud(t.Context(), mototest.Start(t).Endpoint())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,6 +54,27 @@ func (p *provider) target(urn string) (target, error) {
 	return target{Kind: kind, urn: parsed}, nil
 }
 
+// bag is one set of properties in a request.
+type bag struct {
+	label string
+	props *structpb.Struct
+}
+
+// open finds the kind of the resource that a request is about, and reads the request's properties in the order given.
+func (p *provider) open(urn string, bags ...bag) (target, []resource.PropertyMap, error) {
+	t, err := p.target(urn)
+	if err != nil {
+		return target{}, nil, err
+	}
+	opened := make([]resource.PropertyMap, len(bags))
+	for i, b := range bags {
+		if opened[i], err = p.unmarshal(b.label, b.props); err != nil {
+			return target{}, nil, err
+		}
+	}
+	return t, opened, nil
+}
+
 // enter notes what is about to be done to a resource, and fails where a test wants it to.
 func (p *provider) enter(op Op, t target) error {
 	p.journal.add(Call{Op: op, Token: t.Token, Name: t.urn.Name(), URN: string(t.urn)})
@@ -70,14 +91,11 @@ func fault(op Op, t target, err error) error {
 
 // Check refuses inputs that the real provider or AWS would refuse, all faults at once.
 func (p *provider) Check(_ context.Context, request *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
-	t, err := p.target(request.GetUrn())
+	t, sets, err := p.open(request.GetUrn(), bag{"news", request.GetNews()})
 	if err != nil {
 		return nil, err
 	}
-	news, err := p.unmarshal("news", request.GetNews())
-	if err != nil {
-		return nil, err
-	}
+	news := sets[0]
 	return &pulumirpc.CheckResponse{Inputs: request.GetNews(), Failures: failures(t.check(toObject(news)))}, nil
 }
 
@@ -91,31 +109,21 @@ func failures(faults []Fault) []*pulumirpc.CheckFailure {
 
 // Diff tells what an update would change, and whether it replaces the resource.
 func (p *provider) Diff(_ context.Context, request *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
-	t, err := p.target(request.GetUrn())
+	t, sets, err := p.open(request.GetUrn(), bag{"old inputs", request.GetOldInputs()}, bag{"news", request.GetNews()})
 	if err != nil {
 		return nil, err
 	}
-	olds, err := p.unmarshal("old inputs", request.GetOldInputs())
-	if err != nil {
-		return nil, err
-	}
-	news, err := p.unmarshal("news", request.GetNews())
-	if err != nil {
-		return nil, err
-	}
+	olds, news := sets[0], sets[1]
 	return t.diff(olds, news, request.GetIgnoreChanges()), nil
 }
 
 // Create makes the resource. In a preview it answers the inputs only: whatever else comes out is unknown.
 func (p *provider) Create(ctx context.Context, request *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
-	t, err := p.target(request.GetUrn())
+	t, sets, err := p.open(request.GetUrn(), bag{"inputs", request.GetProperties()})
 	if err != nil {
 		return nil, err
 	}
-	props, err := p.unmarshal("inputs", request.GetProperties())
-	if err != nil {
-		return nil, err
-	}
+	props := sets[0]
 	if request.GetPreview() {
 		return &pulumirpc.CreateResponse{Properties: request.GetProperties()}, nil
 	}
@@ -154,18 +162,11 @@ func partial(err error, id string, properties, inputs *structpb.Struct) error {
 
 // Read asks the emulator for the resource as it is now. An empty id says that it is gone.
 func (p *provider) Read(ctx context.Context, request *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
-	t, err := p.target(request.GetUrn())
+	t, sets, err := p.open(request.GetUrn(), bag{"state", request.GetProperties()}, bag{"inputs", request.GetInputs()})
 	if err != nil {
 		return nil, err
 	}
-	state, err := p.unmarshal("state", request.GetProperties())
-	if err != nil {
-		return nil, err
-	}
-	inputs, err := p.unmarshal("inputs", request.GetInputs())
-	if err != nil {
-		return nil, err
-	}
+	state, inputs := sets[0], sets[1]
 	if t.Read == nil {
 		return &pulumirpc.ReadResponse{Id: request.GetId(), Properties: request.GetProperties(), Inputs: request.GetInputs()}, nil
 	}
@@ -190,22 +191,11 @@ func (p *provider) Read(ctx context.Context, request *pulumirpc.ReadRequest) (*p
 
 // Update changes the resource in place. In a preview it answers the old outputs with the new inputs.
 func (p *provider) Update(ctx context.Context, request *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
-	t, err := p.target(request.GetUrn())
+	t, sets, err := p.open(request.GetUrn(), bag{"state", request.GetOlds()}, bag{"old inputs", request.GetOldInputs()}, bag{"news", request.GetNews()})
 	if err != nil {
 		return nil, err
 	}
-	state, err := p.unmarshal("state", request.GetOlds())
-	if err != nil {
-		return nil, err
-	}
-	olds, err := p.unmarshal("old inputs", request.GetOldInputs())
-	if err != nil {
-		return nil, err
-	}
-	news, err := p.unmarshal("news", request.GetNews())
-	if err != nil {
-		return nil, err
-	}
+	state, olds, news := sets[0], sets[1], sets[2]
 	if request.GetPreview() {
 		properties, err := marshal("outputs", foreseen(state, olds, news))
 		return &pulumirpc.UpdateResponse{Properties: properties}, err
@@ -238,14 +228,11 @@ func foreseen(state, olds, news resource.PropertyMap) resource.PropertyMap {
 
 // Delete removes the resource; what is gone already is fine.
 func (p *provider) Delete(ctx context.Context, request *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
-	t, err := p.target(request.GetUrn())
+	t, sets, err := p.open(request.GetUrn(), bag{"state", request.GetProperties()})
 	if err != nil {
 		return nil, err
 	}
-	state, err := p.unmarshal("state", request.GetProperties())
-	if err != nil {
-		return nil, err
-	}
+	state := sets[0]
 	if err := p.enter(OpDelete, t); err != nil {
 		return nil, fault(OpDelete, t, err)
 	}

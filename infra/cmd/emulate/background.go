@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,8 +30,20 @@ type announcement struct {
 	Endpoint string `json:"endpoint"`
 }
 
-// serve runs an emulator until ctx ends.
-func serve(ctx context.Context, _ settings, s surroundings) error {
+// keepLine is what up writes to serve's standard input once the state names the emulator.
+const keepLine = "keep\n"
+
+// serve runs an emulator until ctx ends; a tied one also when standard input ends before the line that keeps it.
+func serve(ctx context.Context, chosen settings, s surroundings) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if chosen.tied {
+		go func() {
+			if !kept(s.stdin) {
+				cancel()
+			}
+		}()
+	}
 	m, err := moto.Start(ctx)
 	if err != nil {
 		return err
@@ -44,32 +57,71 @@ func serve(ctx context.Context, _ settings, s surroundings) error {
 	return nil
 }
 
-// startHost runs this program as serve, in a session of its own so that it outlives this process and its terminal.
-func startHost(ctx context.Context, state, executable string) (h host, err error) {
+// kept waits for the line that keeps a tied emulator, and tells whether it came.
+func kept(input io.Reader) bool {
+	line, err := bufio.NewReader(input).ReadString('\n')
+	return err == nil && line == keepLine
+}
+
+// newborn is an emulator of our own that no state names yet. It ends when this process does, however that dies, unless it
+// is kept.
+type newborn struct {
+	host
+	log   string // path
+	cord  io.WriteCloser
+	ended chan struct{} // closed when its process is gone
+}
+
+// startHost runs this program as serve, in a session of its own so that it can outlive this process and its terminal.
+func startHost(ctx context.Context, state, executable string) (n *newborn, err error) {
 	log, err := os.Create(filepath.Join(state, logName))
 	if err != nil {
-		return h, fmt.Errorf("start the emulator: %w", err)
+		return nil, fmt.Errorf("start the emulator: %w", err)
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
-	child := exec.Command(executable, "serve")
+	child := exec.Command(executable, "serve", "--tied")
 	child.Stderr = log
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cord, err := child.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start the emulator: %w", err)
+	}
 	output, err := child.StdoutPipe()
 	if err != nil {
-		return h, fmt.Errorf("start the emulator: %w", err)
+		return nil, fmt.Errorf("start the emulator: %w", err)
 	}
 	if err := child.Start(); err != nil {
-		return h, fmt.Errorf("start the emulator: %w", err)
+		return nil, fmt.Errorf("start the emulator: %w", err)
 	}
-	keep := context.AfterFunc(ctx, func() { _ = child.Process.Signal(syscall.SIGTERM) })
-	defer keep() // from here on it does not end with ctx
+	started := context.AfterFunc(ctx, func() { _ = cord.Close() })
+	defer started() // from here on it does not end with ctx
 	var said announcement
 	if err := json.NewDecoder(output).Decode(&said); err != nil {
+		_ = cord.Close()
 		_ = child.Wait() // it printed why
-		return h, errors.Join(fmt.Errorf("start the emulator: %s", tail(log.Name())), ctx.Err())
+		return nil, errors.Join(fmt.Errorf("start the emulator: %s", tail(log.Name())), ctx.Err())
 	}
-	go func() { _ = child.Wait() }() // in case that it ends before this process does
-	return host{Endpoint: said.Endpoint, PID: child.Process.Pid}, nil
+	n = &newborn{host{Endpoint: said.Endpoint, PID: child.Process.Pid}, log.Name(), cord, make(chan struct{})}
+	go func() {
+		defer close(n.ended)
+		_ = child.Wait() // it ends by being told to
+	}()
+	return n, nil
+}
+
+// keep lets the emulator outlive this process. The state must name it by then.
+func (n *newborn) keep() error {
+	_, err := io.WriteString(n.cord, keepLine)
+	if err = errors.Join(err, n.cord.Close()); err != nil {
+		return fmt.Errorf("keep the emulator: %w: %s", err, tail(n.log))
+	}
+	return nil
+}
+
+// drop ends the emulator.
+func (n *newborn) drop() {
+	_ = n.cord.Close() // closed already if it has ended, which is what we want
+	<-n.ended
 }
 
 // tail is what an emulator of our own printed last.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/fastshop/pipeline/infra/deployment"
@@ -43,7 +44,7 @@ func up(ctx context.Context, chosen settings, s surroundings) error {
 	defer d.Close()
 	result, err := d.Up(ctx)
 	if err != nil {
-		return fmt.Errorf("%w\nWhat was made is kept: run up again, or destroy", err)
+		return fmt.Errorf("%w\nWhat was made is kept: run up again, or destroy%s", err, orForce(h))
 	}
 	return printOutputs(s, result.Outputs, chosen.reveal)
 }
@@ -67,6 +68,7 @@ func ensureHost(ctx context.Context, chosen settings, s surroundings) (host, err
 	return h, nil
 }
 
+// newHost makes the emulator that was given the state's, or one of our own.
 func newHost(ctx context.Context, chosen settings, s surroundings) (host, error) {
 	if chosen.endpoint != "" {
 		if _, err := emulator.NewCloud(ctx, chosen.endpoint); err != nil {
@@ -76,24 +78,35 @@ func newHost(ctx context.Context, chosen settings, s surroundings) (host, error)
 	if err := os.MkdirAll(chosen.state, 0o700); err != nil {
 		return host{}, fmt.Errorf("make the state: %w", err)
 	}
-	h := host{Endpoint: chosen.endpoint}
+	if chosen.endpoint != "" {
+		return claim(ctx, chosen.state, host{Endpoint: chosen.endpoint})
+	}
+	fmt.Fprintln(s.stderr, "starting an emulator of AWS (some seconds)")
+	own, err := startHost(ctx, chosen.state, s.executable)
+	if err != nil {
+		return host{}, err
+	}
+	h, err := claim(ctx, chosen.state, own.host)
+	if err != nil || h.Endpoint != own.Endpoint {
+		own.drop()
+		return h, err
+	}
+	return h, own.keep()
+}
+
+// claim makes the emulator the state's, unless another run was faster: then it is that run's.
+func claim(ctx context.Context, state string, h host) (host, error) {
 	var err error
-	if h.Endpoint == "" {
-		fmt.Fprintln(s.stderr, "starting an emulator of AWS (some seconds)")
-		if h, err = startHost(ctx, chosen.state, s.executable); err != nil {
-			return host{}, err
-		}
+	if h.Before, err = inventory(ctx, h); err != nil {
+		return host{}, err
 	}
-	if h.Before, err = inventory(ctx, h); err == nil {
-		err = writeHost(chosen.state, h)
+	switch err := writeHost(state, h); {
+	case errors.Is(err, fs.ErrExist):
+		return readHost(state)
+	case err != nil:
+		return host{}, err
 	}
-	if err == nil {
-		return h, nil
-	}
-	if stopped := stopHost(context.WithoutCancel(ctx), h); stopped != nil || !errors.Is(err, fs.ErrExist) {
-		return host{}, errors.Join(err, stopped)
-	}
-	return readHost(chosen.state) // another run was faster: its emulator is the state's
+	return h, nil
 }
 
 // inventory is what is in the emulator now.
@@ -186,6 +199,9 @@ func destroy(ctx context.Context, chosen settings, s surroundings) error {
 	if err != nil {
 		return err
 	}
+	if chosen.force {
+		return abandon(ctx, chosen, s, h)
+	}
 	result, err := destroyStack(ctx, chosen, s, h)
 	if err != nil {
 		return err
@@ -199,13 +215,43 @@ func destroy(ctx context.Context, chosen settings, s surroundings) error {
 	}
 	// What is left in an emulator that was given may be others', and so it may while there are other stacks.
 	if h.PID != 0 && last && len(result.Left) > 0 {
-		return fmt.Errorf("destroy left %d resources: %s", len(result.Left), strings.Join(result.Left, ", "))
+		return fmt.Errorf("destroy left: %s", strings.Join(result.Left, ", "))
 	}
 	return nil
 }
 
+// abandon ends an emulator of our own and removes all stacks of the state without asking the engine, which cannot go on
+// where a run was killed between a resource and the note of it.
+func abandon(ctx context.Context, chosen settings, s surroundings, h host) error {
+	if h.PID == 0 {
+		return fmt.Errorf("--force ends the emulator, and the one at %s is not ours: empty it yourself, and remove %s",
+			h.Endpoint, chosen.state)
+	}
+	if err := stopHost(ctx, h); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(filepath.Join(chosen.state, stacksName)); err != nil {
+		return fmt.Errorf("remove the state: %w", err)
+	}
+	if err := removeHost(chosen.state); err != nil {
+		return err
+	}
+	return printJSON(s.stdout, nothing())
+}
+
+// nothing is the farewell to an emulator that took all with it.
+func nothing() farewell { return farewell{Left: []string{}, Pending: []string{}} }
+
+// orForce is the advice for an emulator of our own in which the engine fails.
+func orForce(h host) string {
+	if h.PID == 0 {
+		return ""
+	}
+	return "; destroy --force ends the emulator with all that is in it"
+}
+
 func destroyStack(ctx context.Context, chosen settings, s surroundings, h host) (farewell, error) {
-	result := farewell{Left: []string{}, Pending: []string{}}
+	result := nothing()
 	if err := probe(ctx, h.Endpoint); h.PID != 0 && errors.Is(err, errEnded) {
 		fmt.Fprintf(s.stderr, "%v; only the state is removed\n", err)
 		return result, nil
@@ -221,7 +267,7 @@ func destroyStack(ctx context.Context, chosen settings, s surroundings, h host) 
 	defer d.Close()
 	changes, err := d.Destroy(ctx)
 	if err != nil {
-		return result, fmt.Errorf("%w\nWhat is left is kept: run destroy again", err)
+		return result, fmt.Errorf("%w\nWhat is left is kept: run destroy again%s", err, orForce(h))
 	}
 	result.Destroyed = changes.Total(deployment.Delete)
 	now, err := inventory(ctx, h)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,8 +15,10 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/fastshop/pipeline/infra/deployment"
+	"github.com/fastshop/pipeline/infra/deployment/deploymenttest"
 	"github.com/fastshop/pipeline/infra/emulator"
 	"github.com/fastshop/pipeline/infra/emulator/moto"
+	"github.com/fastshop/pipeline/infra/emulator/moto/mototest"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 )
@@ -39,25 +40,10 @@ func stream(ctx *pulumi.Context) error {
 	return err
 }
 
-// whole is what a deployment for real needs, or the end of the test where it is missing: a failure in CI, a loud skip
-// elsewhere.
+// whole is what a deployment for real needs beside an emulator.
 func whole(t *testing.T) surroundings {
 	t.Helper()
-	path := os.Getenv("FASTSHOP_PULUMI")
-	_, missing := exec.LookPath("moto_server")
-	if missing != nil {
-		missing = moto.ErrMissing
-	}
-	if path == "" {
-		found, err := deployment.FindCLI("../..")
-		path, missing = found, errors.Join(missing, err)
-	}
-	if missing != nil && os.Getenv("CI") != "true" {
-		t.Skip("NOT TESTED: ", missing)
-	}
-	if missing != nil {
-		t.Fatal(missing)
-	}
+	path := deploymenttest.CLI(t)
 	executable, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -66,6 +52,29 @@ func whole(t *testing.T) surroundings {
 		program: stream, executable: executable,
 		getenv: func(name string) string { return map[string]string{"FASTSHOP_PULUMI": path}[name] },
 	}
+}
+
+// needMoto ends the test where up and serve cannot start an emulator.
+func needMoto(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("moto_server"); err != nil {
+		mototest.Need(t, moto.ErrMissing)
+	}
+}
+
+// ownState is a state in which up starts an emulator, which does not outlive the test whatever happens.
+func ownState(t *testing.T) string {
+	t.Helper()
+	needMoto(t)
+	state := filepath.Join(t.TempDir(), "state")
+	t.Cleanup(func() {
+		if h, err := readHost(state); err == nil {
+			if err := stopHost(context.Background(), h); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return state
 }
 
 // result is the JSON that a run printed; the run must have gone well.
@@ -87,14 +96,7 @@ func deploy(t *testing.T, s surroundings, state, suffix string, more ...string) 
 }
 
 func TestTwoStacksFromUpToDestroy(t *testing.T) {
-	s, state := whole(t), filepath.Join(t.TempDir(), "state")
-	t.Cleanup(func() { // whatever happens, no emulator outlives the test
-		if h, err := readHost(state); err == nil {
-			if err := stopHost(context.Background(), h); err != nil {
-				t.Error(err)
-			}
-		}
-	})
+	s, state := whole(t), ownState(t)
 	first := result[map[string]string](t, deploy(t, s, state, "a", "--config", "shardCount=2"))
 	if first["kinesis_stream_name"] != "stream-a" || first["password"] != deployment.Masked {
 		t.Errorf("up printed %v, want the name and a masked password", first)
@@ -120,9 +122,14 @@ func TestTwoStacksFromUpToDestroy(t *testing.T) {
 	if now := result[standing](t, emulate(t, s, "status", "--state", state)); !now.Answers || !slices.Equal(now.Suffixes, []string{"b"}) {
 		t.Errorf("status %+v, want the emulator still there for b", now)
 	}
-	// What the engine does not know of is told, and a failure.
+	destroyLast(t, s, state, now.Endpoint)
+}
+
+// destroyLast destroys the last stack, b, beside a resource that the engine does not know of: that is told, and a failure.
+func destroyLast(t *testing.T, s surroundings, state, endpoint string) {
+	t.Helper()
 	name := "made-by-hand"
-	cloud, err := emulator.NewCloud(t.Context(), now.Endpoint)
+	cloud, err := emulator.NewCloud(t.Context(), endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,11 +144,17 @@ func TestTwoStacksFromUpToDestroy(t *testing.T) {
 	if gone.Destroyed != 3 || len(gone.Left) != 1 || !strings.Contains(gone.Left[0], name) {
 		t.Errorf("destroy %+v, want the stream, its provider and the stack, and only the queue left", gone)
 	}
-	if last.code != exitFailed || !strings.Contains(last.stderr, "destroy left 1 resources") {
+	if last.code != exitFailed || !strings.Contains(last.stderr, "destroy left: "+strings.Join(gone.Left, "")+"\n") {
 		t.Errorf("exit %d and %q, want the queue to be a failure", last.code, last.stderr)
 	}
-	if err := probe(t.Context(), now.Endpoint); !errors.Is(err, errEnded) {
-		t.Errorf("emulator after the last destroy: %v, want %v", err, errEnded)
+	wantEnded(t, state, endpoint)
+}
+
+// wantEnded fails the test unless emulator and state are gone.
+func wantEnded(t *testing.T, state, endpoint string) {
+	t.Helper()
+	if err := probe(t.Context(), endpoint); !errors.Is(err, errEnded) {
+		t.Errorf("emulator: %v, want %v", err, errEnded)
 	}
 	if _, err := os.Stat(state); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("stat: %v, want the state gone", err)
@@ -150,12 +163,7 @@ func TestTwoStacksFromUpToDestroy(t *testing.T) {
 
 func TestGivenEmulatorStays(t *testing.T) {
 	s, state := whole(t), filepath.Join(t.TempDir(), "state")
-	m, err := moto.Start(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.Stop)
-
+	m := mototest.Start(t)
 	refused := deploy(t, s, state, "a", "--config", "shardCount=0", "--endpoint", m.Endpoint())
 	if refused.code != exitFailed || !strings.Contains(refused.stderr, "shardCount must be at least 1") ||
 		!strings.Contains(refused.stderr, "run up again, or destroy") || refused.stdout != "" {
@@ -171,39 +179,15 @@ func TestGivenEmulatorStays(t *testing.T) {
 	if other.code != exitFailed || !strings.Contains(other.stderr, "destroy it first") {
 		t.Errorf("another endpoint: exit %d and %q", other.code, other.stderr)
 	}
+	forced := emulate(t, s, "destroy", "--state", state, "--force")
+	if forced.code != exitFailed || !strings.Contains(forced.stderr, "is not ours") {
+		t.Errorf("destroy --force: exit %d and %q, want it to spare what others started", forced.code, forced.stderr)
+	}
 	gone := result[farewell](t, emulate(t, s, "destroy", "--state", state, "--suffix", "a"))
 	if gone.Destroyed != 3 || len(gone.Left) > 0 {
 		t.Errorf("destroy %+v, want the stream, its provider and the stack, and nothing left", gone)
 	}
 	if err := probe(t.Context(), m.Endpoint()); err != nil {
 		t.Errorf("the emulator that was given does not answer after destroy: %v", err)
-	}
-}
-
-func TestServeEndsWithItsContext(t *testing.T) {
-	s := whole(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	reader, writer := io.Pipe()
-	code := make(chan int)
-	go func() {
-		code <- run(ctx, []string{"serve"}, surroundings{stdout: writer, stderr: io.Discard, getenv: s.getenv})
-	}()
-	line, err := bufio.NewReader(reader).ReadBytes('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	var said announcement
-	if err := json.Unmarshal(line, &said); err != nil {
-		t.Fatal(err)
-	}
-	if err := probe(t.Context(), said.Endpoint); err != nil {
-		t.Error(err)
-	}
-	cancel()
-	if got := <-code; got != exitDone {
-		t.Errorf("exit %d, want %d", got, exitDone)
-	}
-	if err := probe(t.Context(), said.Endpoint); !errors.Is(err, errEnded) {
-		t.Errorf("emulator after serve: %v, want %v", err, errEnded)
 	}
 }

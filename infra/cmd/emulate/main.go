@@ -43,13 +43,14 @@ func main() {
 		os.Exit(exitFailed)
 	}
 	os.Exit(run(ctx, os.Args[1:], surroundings{
-		stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, executable: executable,
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, executable: executable,
 		program: tapstack.Program, checkKeys: tapstack.CheckKeys,
 	}))
 }
 
 // surroundings are what a command needs beside its arguments.
 type surroundings struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	executable     string               // this program, which up starts again as serve
@@ -70,7 +71,7 @@ func commands() []command {
 		{"outputs", "print the outputs of the last up", outputsFlags, outputs},
 		{"status", "print where the emulator is and which stacks there are", stateFlags, status},
 		{"destroy", "remove the stack; prints how many resources went and what is left", destroyFlags, destroy},
-		{"serve", "run an emulator until interrupted; prints its endpoint", nil, serve},
+		{"serve", "run an emulator until interrupted; prints its endpoint", serveFlags, serve},
 	}
 }
 
@@ -98,9 +99,7 @@ func (c command) run(ctx context.Context, args []string, s surroundings) int {
 	var chosen settings
 	flags := flag.NewFlagSet("emulate "+c.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // each outcome has its own place to be told, below
-	if c.flags != nil {
-		c.flags(flags, &chosen)
-	}
+	c.flags(flags, &chosen)
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintf(s.stdout, "usage: emulate %s [flags]\n\n%s\n\n", c.name, c.summary)

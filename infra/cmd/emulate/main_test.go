@@ -12,11 +12,15 @@ import (
 	"testing"
 )
 
-// TestMain lets the test binary stand for the program when up starts it again as serve.
+// TestMain lets the test binary stand for the program where up starts it again as serve, and where a test wants an up that
+// it can kill.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "serve" {
+	if len(os.Args) > 1 && slices.Contains([]string{"serve", "up"}, os.Args[1]) {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		code := run(ctx, os.Args[1:], surroundings{stdout: os.Stdout, stderr: os.Stderr})
+		code := run(ctx, os.Args[1:], surroundings{
+			stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv, executable: os.Getenv(serveName),
+			program: endless, checkKeys: func([]string) error { return nil },
+		})
 		stop()
 		os.Exit(code)
 	}
@@ -61,6 +65,7 @@ func TestCommandLine(t *testing.T) {
 		{"--help", exitDone, "  destroy  remove the stack", ""},
 		{"fly", exitUsage, "", `there is no command "fly"`},
 		{"up --help", exitDone, "-endpoint URL", ""},
+		{"destroy --help", exitDone, "-force\n", ""},
 		{"serve -h", exitDone, "usage: emulate serve", ""},
 		{"up --fast", exitUsage, "", "flag provided but not defined: -fast"},
 		{"outputs --endpoint http://x", exitUsage, "", "See: emulate outputs --help"},

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fastshop/pipeline/infra/deployment"
+	"github.com/fastshop/pipeline/infra/deployment/cli"
 )
 
 // settings are what the flags of a command say.
@@ -20,6 +21,8 @@ type settings struct {
 	code     string
 	config   map[string]string
 	reveal   bool
+	force    bool
+	tied     bool
 }
 
 func stateFlags(f *flag.FlagSet, s *settings) {
@@ -34,6 +37,11 @@ func stackFlags(f *flag.FlagSet, s *settings) {
 
 func destroyFlags(f *flag.FlagSet, s *settings) {
 	stackFlags(f, s)
+	f.BoolVar(&s.force, "force", false, "end an emulator that up started, with all stacks of the state, however broken they are")
+}
+
+func serveFlags(f *flag.FlagSet, s *settings) {
+	f.BoolVar(&s.tied, "tied", false, "end with standard input, unless that says keep first; up starts it so")
 }
 
 func outputsFlags(f *flag.FlagSet, s *settings) {
@@ -86,7 +94,7 @@ func (s settings) commandLine(getenv func(string) string) (string, error) {
 			return path, nil
 		}
 	}
-	return deployment.FindCLI("infra", ".", "..")
+	return cli.Find("infra", ".", "..")
 }
 
 // checkConfig refuses keys that the program would ignore.

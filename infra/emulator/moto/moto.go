@@ -1,5 +1,5 @@
 // Package moto runs a private moto_server, the emulator of AWS that the tests and the local deployment talk to. It is a
-// Python program; this package finds it, starts it on a free port, waits until it answers and ends it with everything
+// Python program; this package finds it, starts it on a port of its own, waits until it answers and ends it with everything
 // it started. It also ends when the process that started it does, however that dies. It needs a POSIX shell.
 package moto
 
@@ -9,9 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
+	"regexp"
 	"sync"
 	"syscall"
 	"time"
@@ -21,8 +21,9 @@ const (
 	program = "moto_server"
 
 	// guard runs the program until its own standard input is closed, which the system does when our process is gone, and
-	// then ends its process group. A program that ends before takes the guard along.
-	guard = `("$1" -H "$2" -p "$3" </dev/null; kill -s TERM $$) & read -r _; kill -s TERM 0`
+	// then ends its process group. A program that ends before takes the guard along, and all that it left. The system
+	// chooses the port (0), so that nobody else can take it in between.
+	guard = `("$1" -H 127.0.0.1 -p 0 </dev/null; kill -s TERM 0) & read -r _; kill -s TERM 0`
 
 	// startLimit is how long the program may take until it answers. It imports all of boto first, which takes seconds on
 	// a busy machine.
@@ -39,7 +40,7 @@ var ErrMissing = errors.New("moto_server is not installed; get it with: pip inst
 
 // Moto is a running moto_server, with nothing in it that it was not told.
 type Moto struct {
-	endpoint string
+	endpoint string // empty until the program has told it
 	command  *exec.Cmd
 	lifeline io.Closer // the guard's standard input
 	log      *tail
@@ -57,22 +58,14 @@ func Start(ctx context.Context) (*Moto, error) {
 	return start(ctx, path)
 }
 
-func start(ctx context.Context, path string) (*Moto, error) {
-	address, err := freeAddress(ctx)
-	if err != nil {
-		return nil, err
-	}
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, fmt.Errorf("start the emulator: %w", err)
-	}
-	m := &Moto{endpoint: "http://" + address, log: &tail{}, ended: make(chan struct{})}
-	m.command = exec.Command("/bin/sh", "-c", guard, program, path, host, port)
+func start(ctx context.Context, path string) (m *Moto, err error) {
+	m = &Moto{log: &tail{}, ended: make(chan struct{})}
+	m.command = exec.Command("/bin/sh", "-c", guard, program, path)
 	m.command.Stdout, m.command.Stderr = m.log, m.log
 	// A version manager may start the program as a child of its own: the whole group is ended, not only the first.
 	m.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// The program may end after the guard and keeps its output open: do not wait for that forever.
-	m.command.WaitDelay = stopLimit
+	// The program may end after the guard and keeps its output open: do not wait for that forever. Stop comes first.
+	m.command.WaitDelay = 2 * stopLimit
 	if m.lifeline, err = m.command.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start the emulator: %w", err)
 	}
@@ -90,28 +83,20 @@ func start(ctx context.Context, path string) (*Moto, error) {
 	return m, nil
 }
 
-// freeAddress asks the system for a port that nobody listens on.
-func freeAddress(ctx context.Context) (string, error) {
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port for the emulator: %w", err)
-	}
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		return "", fmt.Errorf("find a free port for the emulator: %w", err)
-	}
-	return address, nil
-}
+// running is the line in which the program tells where it listens, once it does.
+var running = regexp.MustCompile(`Running on (http://127\.0\.0\.1:[1-9]\d*)\s`)
 
-// await polls until the program answers, has ended, or the time is up.
+// await polls until the program has told its address and answers there, has ended, or the time is up.
 func (m *Moto) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	for {
-		if m.request(ctx, http.MethodGet, "/moto-api/data.json") == nil {
+		if told := running.FindStringSubmatch(m.log.String()); m.endpoint == "" && told != nil {
+			m.endpoint = told[1]
+		}
+		if m.endpoint != "" && answers(ctx, m.endpoint) {
 			return nil
 		}
 		select {
@@ -124,46 +109,33 @@ func (m *Moto) await(ctx context.Context) error {
 	}
 }
 
-func (m *Moto) request(ctx context.Context, method, path string) error {
-	request, err := http.NewRequestWithContext(ctx, method, m.endpoint+path, nil)
+// answers tells whether the program answers for its own data at the endpoint.
+func answers(ctx context.Context, endpoint string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/moto-api/data.json", nil)
 	if err != nil {
-		return err
+		return false
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return false
 	}
-	if err := answer.Body.Close(); err != nil {
-		return err
-	}
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("emulator answered %s", answer.Status)
-	}
-	return nil
+	return answer.Body.Close() == nil && answer.StatusCode == http.StatusOK
 }
 
 // Endpoint is the URL of all its services, such as http://127.0.0.1:41234.
 func (m *Moto) Endpoint() string { return m.endpoint }
 
-// Reset makes it forget everything.
-func (m *Moto) Reset(ctx context.Context) error {
-	if err := m.request(ctx, http.MethodPost, "/moto-api/reset"); err != nil {
-		return fmt.Errorf("reset the emulator: %w", err)
-	}
-	return nil
-}
-
 // Stop ends the program and all it started, at the latest after some seconds. It may be called again.
 func (m *Moto) Stop() {
 	m.stop.Do(func() {
-		// No error matters: what is gone already is what we want.
-		_ = m.lifeline.Close()
+		_ = m.lifeline.Close() // no error matters: what is gone already is what we want
 		select {
-		case <-m.ended:
+		case <-m.ended: // perhaps long ago: the number of its group may be another's by now
 		case <-time.After(stopLimit):
+			// Whoever still has its output open is in the group, which keeps the number ours.
+			_ = syscall.Kill(-m.command.Process.Pid, syscall.SIGKILL)
+			<-m.ended
 		}
-		_ = syscall.Kill(-m.command.Process.Pid, syscall.SIGKILL)
-		<-m.ended
 	})
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -64,38 +66,64 @@ func TestStartEndsAProgramThatNeverAnswers(t *testing.T) {
 	awaitEnd(pid)
 }
 
-func TestMotoAnswersForgetsAndEnds(t *testing.T) {
-	m := need(t)
-	if got := vpcs(t, m); got != 1 {
-		t.Fatalf("a new emulator has %d VPCs, want its default one", got)
-	}
-	call(t, m, "Action=CreateVpc&CidrBlock=10.0.0.0/16")
-	if got := vpcs(t, m); got != 2 {
-		t.Fatalf("after CreateVpc there are %d VPCs, want 2", got)
-	}
-	if err := m.Reset(t.Context()); err != nil {
+// The program chooses its port: nobody else can have taken the one it tells, as one that is picked beforehand.
+func TestStartAsksWhereTheProgramSaysItListens(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/moto-api/data.json" {
+			http.NotFound(w, r)
+		}
+	}))
+	defer server.Close()
+	m, err := start(t.Context(), fake(t, `[ "$*" = "-H 127.0.0.1 -p 0" ] || { echo "not $*"; exit 3; }
+echo " * Running on `+server.URL+`" >&2
+exec sleep 600`))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got := vpcs(t, m); got != 1 {
-		t.Fatalf("after Reset there are %d VPCs, want 1", got)
-	}
 	m.Stop()
-	m.Stop()
-	awaitEnd(m.command.Process.Pid)
-	if err := m.Reset(t.Context()); err == nil {
-		t.Fatal("Reset of a stopped emulator succeeded")
+	if m.Endpoint() != server.URL {
+		t.Errorf("endpoint = %s, want what the program told, %s", m.Endpoint(), server.URL)
 	}
 }
 
-func TestMotoEndsWithItsStarter(t *testing.T) {
-	m := need(t)
-	if err := m.lifeline.Close(); err != nil { // as the system does when the process dies
+// The number of a process that ended can be another's; here it is that of a bystander.
+func TestStopSparesWhoeverHasTheNumberNow(t *testing.T) {
+	bystander := exec.Command("sleep", "600")
+	bystander.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := bystander.Start(); err != nil {
 		t.Fatal(err)
 	}
-	<-m.ended
-	if err := m.request(t.Context(), http.MethodGet, "/moto-api/data.json"); err == nil {
-		t.Fatal("the emulator outlived its starter")
+	m := &Moto{command: bystander, lifeline: io.NopCloser(nil), ended: make(chan struct{})}
+	close(m.ended)
+	m.Stop()
+	if err := bystander.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
 	}
+	_ = bystander.Wait() // the state says it all
+	if got := bystander.ProcessState.Sys().(syscall.WaitStatus).Signal(); got != syscall.SIGTERM {
+		t.Errorf("the bystander ended by %q, want only the test's own %q", got, syscall.SIGTERM)
+	}
+}
+
+// A program that ignores the request to end is killed.
+func TestStopKillsWhatLingers(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	m, err := start(t.Context(), fake(t, "trap '' TERM; echo $$ > "+pidFile+"; echo ' * Running on "+server.URL+"'; while :; do sleep 1; done"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(pidFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Stop()
+	awaitEnd(pid)
 }
 
 func TestTailKeepsTheEnd(t *testing.T) {
@@ -108,45 +136,6 @@ func TestTailKeepsTheEnd(t *testing.T) {
 	if got := log.String(); len(got) != logLimit || !strings.HasSuffix(got, "athe end") {
 		t.Fatalf("tail has %d bytes ending %q, want %d ending in the last part", len(got), got[len(got)-8:], logLimit)
 	}
-}
-
-// need starts an emulator. Where there is none, the test fails in CI and is skipped elsewhere, with the way to get one.
-func need(t *testing.T) *Moto {
-	t.Helper()
-	m, err := Start(t.Context())
-	if errors.Is(err, ErrMissing) && os.Getenv("CI") != "true" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.Stop)
-	return m
-}
-
-func vpcs(t *testing.T, m *Moto) int {
-	t.Helper()
-	return strings.Count(call(t, m, "Action=DescribeVpcs"), "<vpcId>")
-}
-
-func call(t *testing.T, m *Moto, query string) string {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.Endpoint(), strings.NewReader(query+"&Version=2016-11-15"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=x")
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(body)
 }
 
 // awaitEnd returns when the process is gone; the test's own time limit ends the wait for one that lives on.

@@ -2,7 +2,7 @@ package controls
 
 import "slices"
 
-// area is a part of the catalogue, a section of the page.
+// area is a part of the catalog, a section of the page.
 type area struct {
 	title    string
 	controls []Control
@@ -18,8 +18,8 @@ func areas() []area {
 	}
 }
 
-// Catalogue is every control that applies to the stack.
-func Catalogue() []Control {
+// Catalog is every control that applies to the stack.
+func Catalog() []Control {
 	var all []Control
 	for _, a := range areas() {
 		all = append(all, a.controls...)

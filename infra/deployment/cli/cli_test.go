@@ -1,4 +1,4 @@
-package deployment
+package cli
 
 import (
 	"errors"
@@ -19,7 +19,7 @@ func program(t *testing.T, path string, mode os.FileMode) string {
 	return path
 }
 
-func TestFindCLI(t *testing.T) {
+func TestFind(t *testing.T) {
 	dir := t.TempDir()
 	none, plain, first, second := filepath.Join(dir, "0"), filepath.Join(dir, "1"), filepath.Join(dir, "2"), filepath.Join(dir, "3")
 	program(t, filepath.Join(plain, "bin", "pulumi"), 0o600) // not executable
@@ -37,18 +37,18 @@ func TestFindCLI(t *testing.T) {
 		{"PATH when no folder has it", []string{none, plain}, inPath},
 		{"PATH without folders", nil, inPath},
 	} {
-		if got, err := FindCLI(c.dirs...); err != nil || got != c.want {
+		if got, err := Find(c.dirs...); err != nil || got != c.want {
 			t.Errorf("%s: %q (%v), want %q", c.name, got, err, c.want)
 		}
 	}
 
 	t.Chdir(first)
-	if got, err := FindCLI("."); err != nil || !filepath.IsAbs(got) {
+	if got, err := Find("."); err != nil || !filepath.IsAbs(got) {
 		t.Errorf("from its own folder: %q (%v), want an absolute path", got, err)
 	}
 
 	t.Setenv("PATH", none)
-	if got, err := FindCLI(none, plain); !errors.Is(err, ErrNoCLI) || got != "" {
-		t.Errorf("nowhere: %q (%v), want %v", got, err, ErrNoCLI)
+	if got, err := Find(none, plain); !errors.Is(err, ErrMissing) || got != "" {
+		t.Errorf("nowhere: %q (%v), want %v", got, err, ErrMissing)
 	}
 }
