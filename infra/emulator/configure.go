@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil/rpcerror"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 	"google.golang.org/grpc/codes"
@@ -69,9 +68,6 @@ func (p *provider) Configure(_ context.Context, request *pulumirpc.ConfigureRequ
 	args, err := p.unmarshal("configuration", request.GetArgs())
 	if err != nil {
 		return nil, err
-	}
-	if region, ok := request.GetVariables()[packageName+":config:region"]; ok && !args.HasValue("region") {
-		args["region"] = resource.NewProperty(region)
 	}
 	if faults := checkRegion(toObject(args)); len(faults) > 0 {
 		return nil, rpcerror.New(codes.InvalidArgument, faults[0].Reason)

@@ -31,8 +31,6 @@ func TestConfiguration(t *testing.T) {
 	}
 	_, err = e.client.Configure(ctx, &pulumirpc.ConfigureRequest{Args: region("eu-west-1").News})
 	refused(t, err, refusal)
-	_, err = e.client.Configure(ctx, &pulumirpc.ConfigureRequest{Variables: map[string]string{"aws:config:region": "eu-west-1"}})
-	refused(t, err, refusal)
 	_, err = e.client.Configure(ctx, &pulumirpc.ConfigureRequest{})
 	refused(t, err, `region "" is not supported`)
 	done, err := e.client.Configure(ctx, &pulumirpc.ConfigureRequest{Args: region("us-east-1").News})
