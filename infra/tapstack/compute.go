@@ -13,7 +13,8 @@ import (
 // compute are the three functions. All run the same archive; the handler tells the program which one it is.
 type compute struct {
 	ingest, process, admin *lambda.Function
-	codeHash               string // SHA-256 of the archive, base64, as Lambda states it
+	codeHash               string     // SHA-256 of the archive, base64, as Lambda states it
+	settings               pulumi.Map // the environments, by the functions' names
 }
 
 // The longest runs, in seconds. An HTTP API waits 30 at most; a batch of the stream must be done well before Lambda
@@ -44,6 +45,7 @@ func (s *TapStack) buildCompute() {
 	code, err := os.ReadFile(s.args.CodeArchive)
 	s.must("read the code archive", err)
 	sum := sha256.Sum256(code)
+	s.compute.settings = pulumi.Map{}
 	s.compute.codeHash = base64.StdEncoding.EncodeToString(sum[:])
 
 	s.compute.ingest = s.function(function{"ingest", "Takes payments in, seals them, and decides what must be decided at once", s.roles.ingest, s.groups.ingest,
@@ -63,12 +65,14 @@ func (s *TapStack) buildCompute() {
 // function makes one Lambda function in the private subnets.
 func (s *TapStack) function(f function) *lambda.Function {
 	name := f.name + "-function"
+	settings := s.settings(f.name)
+	s.compute.settings[f.name] = settings
 	return add(s, lambda.NewFunction, s.name(name), &lambda.FunctionArgs{
 		Name: pulumi.String(s.name(name)), Description: pulumi.String(f.description), Role: f.role.Arn,
 		Code: pulumi.NewFileArchive(s.args.CodeArchive), SourceCodeHash: pulumi.String(s.compute.codeHash),
 		Runtime: pulumi.String("provided.al2023"), Architectures: pulumi.ToStringArray([]string{"arm64"}), Handler: pulumi.String(f.name),
 		MemorySize: pulumi.Int(f.memory), Timeout: pulumi.Int(f.timeout), ReservedConcurrentExecutions: pulumi.Int(f.concurrency),
-		Environment: &lambda.FunctionEnvironmentArgs{Variables: s.settings(f.name)}, KmsKeyArn: s.keys[ClassOperations].Arn,
+		Environment: &lambda.FunctionEnvironmentArgs{Variables: settings}, KmsKeyArn: s.keys[ClassOperations].Arn,
 		VpcConfig:        &lambda.FunctionVpcConfigArgs{SubnetIds: s.privateSubnets(), SecurityGroupIds: pulumi.StringArray{f.group.ID()}},
 		TracingConfig:    &lambda.FunctionTracingConfigArgs{Mode: pulumi.String("Active")},
 		DeadLetterConfig: &lambda.FunctionDeadLetterConfigArgs{TargetArn: s.queue.deadLetters.Arn},

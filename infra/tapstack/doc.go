@@ -5,17 +5,17 @@
 // PostgreSQL. The function admin migrates, checks, answers data subjects and keeps the audit heads. Wrapped customer keys
 // live in DynamoDB, apart from every backup of the data. One file a concern:
 //
-//	args.go, validate.go, config.go   what an operator can set, and what is refused
+//	args.go, validate.go, window.go, config.go  what an operator can set, and what is refused
 //	name.go                           every physical name, with AWS's limits
 //	stack.go, outputs.go, program.go  the component, its outputs, the program
-//	network.go, egress.go, group.go   VPC, subnets, NAT or endpoints, flow logs; who may talk to whom
+//	network.go, egress.go, group.go   VPC, subnets, NAT or endpoints; who may talk to whom
 //	encryption.go, keypolicy.go       one customer-managed key a data class
 //	policy.go, role.go                policy documents; the roles of the functions
 //	stream.go, queue.go               Kinesis; what could not be processed
 //	database.go, cache.go, keystore.go  RDS, ElastiCache, DynamoDB
 //	compute.go, edge.go, schedule.go  the Lambda functions and what starts them
 //	settings.go                       what the functions are told through their environment
-//	observability.go, alarm.go, dashboard.go  log groups, alarms, topic, dashboard
+//	observability.go, alarm.go, dashboard.go  log groups, flow logs, topic, alarms, dashboard
 //
 // # Rules that hold everywhere
 //

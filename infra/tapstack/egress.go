@@ -23,7 +23,9 @@ func (s *TapStack) buildEgress() {
 		ServiceName: pulumi.String("com.amazonaws." + Region + ".dynamodb"), RouteTableIds: tables,
 		Policy: s.document(s.ownAccountOnly("*")), // AWS takes no other principal here, the condition narrows it
 	})
-	if s.args.Egress == EgressNAT {
+	if s.args.Egress == EgressEndpoints {
+		s.buildEndpoints()
+	} else {
 		s.buildNAT()
 	}
 }

@@ -52,7 +52,6 @@ func (s *TapStack) buildGroups() {
 				PrefixListId: pulumi.String(s.dynamoPrefixes()), Description: pulumi.String("Table of wrapped customer keys, through its gateway endpoint"),
 			})
 		}
-		s.buildEndpoints()
 		return
 	}
 	for _, from := range callers {

@@ -52,7 +52,6 @@ func (s *TapStack) buildNetwork() {
 		add(s, ec2.NewRouteTableAssociation, s.numbered("route-association-private", i+1), &ec2.RouteTableAssociationArgs{SubnetId: private.ID(), RouteTableId: own.ID()})
 		n.public, n.private, n.tables = append(n.public, public), append(n.private, private), append(n.tables, own)
 	}
-	s.buildEgress()
 }
 
 // privateSubnets are the ids of the private subnets: all that runs or stores lives there.

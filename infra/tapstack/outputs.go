@@ -9,12 +9,9 @@ import (
 func (s *TapStack) Outputs() pulumi.Map { return s.outputs }
 
 func (s *TapStack) buildOutputs() {
-	arns, settings := pulumi.StringMap{}, pulumi.Map{}
+	arns := pulumi.StringMap{}
 	for class, key := range s.keys {
 		arns[string(class)] = key.Arn
-	}
-	for _, f := range []string{"ingest", "process", "admin"} {
-		settings[f] = s.settings(f)
 	}
 	s.outputs = pulumi.Map{
 		"vpc_id":              s.network.vpc.ID().ToStringOutput(),
@@ -45,7 +42,7 @@ func (s *TapStack) buildOutputs() {
 		"admin_function":        s.compute.admin.Name,
 		"dashboard_url":         pulumi.String(s.dashboardURL()),
 		"code_sha256":           pulumi.String(s.compute.codeHash),
-		"settings":              settings,
+		"settings":              s.compute.settings,
 	}
 }
 

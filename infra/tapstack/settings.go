@@ -14,21 +14,18 @@ func (s *TapStack) settings(function string) pulumi.StringMap {
 		"FASTSHOP_LOG_FORMAT":  pulumi.String("json"),
 		"FASTSHOP_LOG_LEVEL":   pulumi.String("info"),
 	}
-	streamURL := pulumi.Sprintf("kinesis://%s?region=%s", s.stream.stream.Name, Region)
-	keys := func() {
-		m["FASTSHOP_STREAM"] = streamURL
+	if function != "process" { // which is handed its records by Lambda, and opens no key
+		m["FASTSHOP_STREAM"] = pulumi.Sprintf("kinesis://%s?region=%s", s.stream.stream.Name, Region)
 		m["FASTSHOP_KEYS"] = pulumi.Sprintf("dynamodb://%s?region=%s", s.keystore.table.Name, Region)
 		m["FASTSHOP_KEK"] = pulumi.Sprintf("awskms:///%s", s.keys[ClassPII].Arn)
 		m["FASTSHOP_TOKEN_KEK"] = pulumi.Sprintf("awskms:///%s", s.keys[ClassToken].Arn)
 	}
 	switch function {
 	case "ingest":
-		keys()
 		m["FASTSHOP_STORE"] = s.storeURL(userIngest)
 	case "process":
 		m["FASTSHOP_STORE"] = s.storeURL(userProcessor)
 	case "admin":
-		keys()
 		m["FASTSHOP_STORE"] = s.storeURL(userPrivacy)
 		m["FASTSHOP_MIGRATE_STORE"] = s.storeURL(userMigrate)
 		m["FASTSHOP_MASTER_STORE"] = pulumi.Sprintf("postgres://%s/%s?sslmode=verify-full&auth=secret&secret=%s", s.database.instance.Endpoint, databaseName, s.database.secretArn)

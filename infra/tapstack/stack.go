@@ -84,6 +84,7 @@ func (s *TapStack) build() {
 	s.locate()
 	s.buildNetwork()
 	s.buildGroups()
+	s.buildEgress()
 	s.buildKeys()
 	s.buildLogs()
 	s.buildTopic()
