@@ -5,52 +5,37 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/fastshop/pipeline/internal/stream"
 )
 
-// commitAll stores a batch. A batch that the store refuses is halved until the record that it refuses stands alone;
-// that one becomes a dead letter, and its neighbors are stored.
-func (w *Worker) commitAll(ctx context.Context, b work) error {
-	err := w.commitOnce(ctx, b)
+// commitAll stores a batch by once, which tries as often as its caller thinks right. A batch that the store refuses is
+// halved until the record that it refuses stands alone; that one becomes a dead letter, and its neighbors are stored.
+func (c *Config) commitAll(ctx context.Context, b work, once func(context.Context, work) error) error {
+	err := once(ctx, b)
 	switch {
-	case err == nil, errors.Is(err, ErrFenced), ctx.Err() != nil:
+	case err == nil, errors.Is(err, ErrFenced), retryable(err), ctx.Err() != nil:
 		return err
 	case len(b.entries) > 1:
 		first, second := b.halves()
-		if err := w.commitAll(ctx, first); err != nil {
+		if err := c.commitAll(ctx, first, once); err != nil {
 			return err
 		}
-		return w.commitAll(ctx, second)
+		return c.commitAll(ctx, second, once)
 	case len(b.entries) == 1:
 		e := b.entries[0]
-		w.Log.ErrorContext(ctx, "record put aside", slog.String("partition", string(w.Partition)), slog.String("reason", string(Unstorable)), slog.Any("error", err))
-		b.dead = append(b.dead, w.letter(e.Origin, Unstorable, err))
+		c.Log.ErrorContext(ctx, "record put aside", slog.String("partition", string(e.Origin.Partition)), slog.String("reason", string(Unstorable)), slog.Any("error", err))
+		b.dead = append(b.dead, c.letter(e.Origin, Unstorable, err))
 		b.entries = nil
-		if err := w.commitOnce(ctx, b); err != nil {
+		if err := once(ctx, b); err != nil {
 			return err
 		}
-		w.retract(ctx, &e.Transaction)
+		c.retract(ctx, &e.Transaction)
 		return nil
 	default:
 		return fmt.Errorf("commit dead letters: %w", err)
 	}
-}
-
-// halves splits b between two of its entries, so that a checkpoint between the halves skips nothing. All dead letters
-// go with the first half: those from behind its position are merely early, and putting the same record aside again
-// changes nothing, while one from before it would be lost if the process ended between the halves.
-func (b work) halves() (first, second work) {
-	middle := len(b.entries) / 2
-	first, second = b, b
-	first.entries, second.entries = b.entries[:middle], b.entries[middle:]
-	first.ordinal, second.ordinal = b.ordinal[:middle], b.ordinal[middle:]
-	first.last = first.entries[middle-1].Origin.Position
-	first.records = first.ordinal[middle-1] - b.before
-	second.before = b.before + first.records
-	second.records = b.records - first.records
-	second.dead = nil
-	return first, second
 }
 
 // commitOnce tries until the store takes b or says that it never will.
@@ -69,11 +54,7 @@ func (w *Worker) commitOnce(ctx context.Context, b work) error {
 		if err == nil {
 			w.crash("pipeline.committed")
 			w.commit = next
-			w.Metrics.Committed(len(b.entries), w.Now().Sub(start))
-			for _, d := range b.dead {
-				w.Metrics.DeadLettered(string(d.Reason))
-			}
-			w.settled(ctx, b.entries, receipts)
+			w.committed(ctx, &b, receipts, w.Now().Sub(start))
 			return nil
 		}
 		if !retryable(err) {
@@ -85,6 +66,15 @@ func (w *Worker) commitOnce(ctx context.Context, b work) error {
 			return err
 		}
 	}
+}
+
+// committed tells metrics and windows of a batch that was stored.
+func (c *Config) committed(ctx context.Context, b *work, receipts []Receipt, took time.Duration) {
+	c.Metrics.Committed(len(b.entries), took)
+	for _, d := range b.dead {
+		c.Metrics.DeadLettered(string(d.Reason))
+	}
+	c.settled(ctx, b.entries, receipts)
 }
 
 // fate finds out what became of a commit whose answer was lost. The repeat was fenced: either by the commit itself,

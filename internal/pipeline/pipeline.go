@@ -71,6 +71,9 @@ type Config struct {
 	Metrics *telemetry.Metrics // nil counts nothing
 	// Decided is told of every decision that was stored, after the commit; nil tells nobody. It must not block.
 	Decided func(Entry)
+	// Chain is the audit chain of the synchronous path; SyncChain if empty. Commits on one chain wait for each other, so
+	// processes that share a store have several between them.
+	Chain string
 	// Crash is told the name of every point where a test may end the process; nil in production.
 	Crash func(point string)
 }
@@ -83,14 +86,19 @@ func (c *Config) crash(point string) {
 
 // decide judges t and makes the record of it, without storing anything. It contains a panic of the engine: one
 // transaction must not stop the others.
-func (c *Config) decide(ctx context.Context, t *payment.Transaction, path decision.Path) (d decision.Decision, err error) {
+func (c *Config) decide(ctx context.Context, t *payment.Transaction, path decision.Path) (decision.Decision, error) {
+	return c.decideIn(ctx, c.Engine.Windows, t, path)
+}
+
+// decideIn is decide with the windows of a batch.
+func (c *Config) decideIn(ctx context.Context, w score.Windows, t *payment.Transaction, path decision.Path) (d decision.Decision, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			// The panic's value may quote the transaction; its type says enough to find the place.
 			err = fmt.Errorf("decide: panic of type %T", p)
 		}
 	}()
-	result, err := c.Engine.Score(ctx, t, func(r *score.Result) bool { return c.Policy.Asks(r) == decision.Decline })
+	result, err := c.Engine.ScoreIn(ctx, w, t, func(r *score.Result) bool { return c.Policy.Asks(r) == decision.Decline })
 	if err != nil {
 		return decision.Decision{}, err
 	}

@@ -18,6 +18,11 @@ const rebuildBatch = 1024
 // Rebuild fills windows from the store with what occurred since a moment, and returns how many transactions that
 // were. progress, if not nil, is told the running number now and then.
 func Rebuild(ctx context.Context, s Store, w Restorer, since time.Time, progress func(int)) (int, error) {
+	return rebuild(ctx, func(fn func(Labeled) error) error { return s.Replay(ctx, since, fn) }, w, progress)
+}
+
+// rebuild restores what replay tells.
+func rebuild(ctx context.Context, replay func(func(Labeled) error) error, w Restorer, progress func(int)) (int, error) {
 	total := 0
 	batch := make([]velocity.Remembered, 0, rebuildBatch)
 	flush := func() error {
@@ -31,7 +36,7 @@ func Rebuild(ctx context.Context, s Store, w Restorer, since time.Time, progress
 		}
 		return ctx.Err()
 	}
-	err := s.Replay(ctx, since, func(t Labeled) error {
+	err := replay(func(t Labeled) error {
 		if batch = append(batch, t.Remembered()); len(batch) < rebuildBatch {
 			return nil
 		}

@@ -101,6 +101,7 @@ const (
 	IDConflict  DeadLetterReason = "id_conflict" // the id was taken by another transaction
 	Undecidable DeadLetterReason = "undecidable" // the engine failed on it every time
 	Unstorable  DeadLetterReason = "unstorable"  // the store refused it every time
+	Trimmed     DeadLetterReason = "trimmed"     // not a record but a gap: the stream let go of what came after it unread
 )
 
 // DeadLetterKey names a dead letter by the place of its record.

@@ -44,7 +44,7 @@ func (d *Decider) Decide(ctx context.Context, t payment.Transaction) (decision.D
 	d.crash("sync.decided")
 	entries := []Entry{{Transaction: t, Decision: decided}}
 	began := d.Now()
-	receipts, err := d.Store.Commit(ctx, Batch{Chain: SyncChain, Entries: entries})
+	receipts, err := d.Store.Commit(ctx, Batch{Chain: d.chain(), Entries: entries})
 	if err != nil {
 		d.undo(&t)
 		return decision.Decision{}, fmt.Errorf("commit decision: %w", err)
@@ -53,6 +53,13 @@ func (d *Decider) Decide(ctx context.Context, t payment.Transaction) (decision.D
 	d.crash("sync.committed")
 	d.settled(ctx, entries, receipts)
 	return verdict(receipts[0], &t)
+}
+
+func (d *Decider) chain() string {
+	if d.Chain != "" {
+		return d.Chain
+	}
+	return SyncChain
 }
 
 // undo takes t out of the windows after a commit that failed, unless it was stored all the same. A shop that gives up

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"github.com/fastshop/pipeline/internal/decision"
-	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/stream"
 )
 
@@ -35,24 +33,18 @@ func NewWorker(c WorkerConfig) *Worker {
 	return &Worker{WorkerConfig: c}
 }
 
-// work is a batch on its way from decide to commit.
-type work struct {
-	entries []Entry
-	ordinal []int64 // of each entry's record in the batch, from 1
-	dead    []DeadLetter
-	before  int64 // records of the batch that are committed already
-	records int64
-	last    stream.Position
-}
-
-// Run works until ctx ends, and then returns nil with everything that was decided committed or left for the next
-// start. It returns an error when it cannot go on: the checkpoint is fenced, or not of this stream.
+// Run works until ctx ends, or until the partition has ended and its last record is committed (the checkpoint is then
+// stream.Ended), and returns nil with everything that was decided committed or left for the next start. It returns an
+// error when it cannot go on: the checkpoint is fenced, or not of this stream.
 func (w *Worker) Run(ctx context.Context) error {
 	if err := w.start(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return fmt.Errorf("start partition %s: %w", w.Partition, err)
+	}
+	if w.commit.Position == stream.Ended {
+		return nil
 	}
 	inner, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -70,11 +62,11 @@ func (w *Worker) Run(ctx context.Context) error {
 		if failed != nil {
 			continue
 		}
-		if failed = w.commitAll(inner, b); failed != nil {
+		if failed = w.commitAll(inner, b, w.commitOnce); failed != nil {
 			stop(failed)
 		}
 	}
-	if ctx.Err() != nil && !errors.Is(failed, ErrFenced) {
+	if (ctx.Err() != nil && !errors.Is(failed, ErrFenced)) || (failed == nil && w.commit.Position == stream.Ended) {
 		return nil
 	}
 	return fmt.Errorf("work on partition %s: %w", w.Partition, context.Cause(inner))
@@ -106,21 +98,10 @@ func (w *Worker) start(ctx context.Context) error {
 // damaged, and a worker that says so and stops is better than one that pretends to work.
 const patience = 5
 
-// readAll reads and decides until ctx ends or the stream cannot be read any more.
+// readAll reads and decides until ctx ends, or the partition does, or the stream cannot be read any more.
 func (w *Worker) readAll(ctx context.Context, out chan<- work) error {
 	for try := 0; ; {
-		records, err := w.Source.Read(ctx, w.Partition, w.read.Position, w.BatchSize)
-		if err == nil && len(records) == 0 {
-			err = w.Source.Wait(ctx, w.Partition, w.read.Position)
-			if err == nil {
-				continue
-			}
-		}
-		var b work
-		if err == nil {
-			w.crash("pipeline.read")
-			b, err = w.decideAll(ctx, records)
-		}
+		b, err := w.readOnce(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -139,6 +120,9 @@ func (w *Worker) readAll(ctx context.Context, out chan<- work) error {
 			try++
 			continue
 		}
+		if b.last == "" {
+			continue // nothing came
+		}
 		w.crash("pipeline.decided")
 		w.read.Position = b.last
 		select {
@@ -146,62 +130,51 @@ func (w *Worker) readAll(ctx context.Context, out chan<- work) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if b.last == stream.Ended {
+			return nil
+		}
 	}
 }
 
-// decideAll turns records into entries and dead letters. It leaves out what the store has already.
-func (w *Worker) decideAll(ctx context.Context, records []stream.Record) (work, error) {
-	b := work{records: int64(len(records)), last: records[len(records)-1].Position}
-	transactions := make([]payment.Transaction, 0, len(records))
-	origins := make([]*stream.Record, 0, len(records))
-	ordinals := make([]int64, 0, len(records))
-	ids := make([]string, 0, len(records))
-	for i := range records {
-		t, err := payment.DecodeTransaction(records[i].Data)
-		if err != nil {
-			b.dead = append(b.dead, w.letter(&records[i], Undecodable, err))
-			continue
+// readOnce reads and decides one batch. A batch without a position means that nothing came.
+func (w *Worker) readOnce(ctx context.Context) (work, error) {
+	records, err := w.Source.Read(ctx, w.Partition, w.read.Position, w.BatchSize)
+	switch {
+	case errors.Is(err, stream.ErrEnded):
+		return work{last: stream.Ended}, nil
+	case errors.Is(err, stream.ErrTrimmed):
+		return w.gap(ctx, err)
+	case err != nil:
+		return work{}, err
+	case len(records) == 0:
+		if err := w.Source.Wait(ctx, w.Partition, w.read.Position); !errors.Is(err, stream.ErrEnded) {
+			return work{}, err
 		}
-		transactions = append(transactions, t)
-		origins = append(origins, &records[i])
-		ordinals = append(ordinals, int64(i)+1)
-		ids = append(ids, t.ID)
+		return work{last: stream.Ended}, nil
 	}
-	known, err := w.Store.Known(ctx, ids)
+	w.crash("pipeline.read")
+	return w.decideAll(ctx, records)
+}
+
+// Gapped is a source that lets go of records by age alone, whether they were read or not.
+type Gapped interface {
+	// Horizon is a position from which everything that is kept can be read.
+	Horizon(ctx context.Context, p stream.Partition) (stream.Position, error)
+}
+
+// gap goes on behind records that were lost to the stream's retention. What is missing is put aside as a dead letter
+// without data, so that it is on record and somebody is called; it cannot be had any more.
+func (w *Worker) gap(ctx context.Context, trimmed error) (work, error) {
+	source, ok := w.Source.(Gapped)
+	if !ok {
+		return work{}, trimmed
+	}
+	horizon, err := source.Horizon(ctx, w.Partition)
 	if err != nil {
-		return work{}, fmt.Errorf("look up ids: %w", err)
+		return work{}, err
 	}
-	b.entries = make([]Entry, 0, len(transactions))
-	for i := range transactions {
-		t := &transactions[i]
-		if k, ok := known[t.ID]; ok {
-			if k.Conflict(t) {
-				b.dead = append(b.dead, w.letter(origins[i], IDConflict, nil))
-			}
-			continue
-		}
-		d, err := w.decide(ctx, t, decision.Async)
-		if ctx.Err() != nil {
-			return work{}, ctx.Err()
-		}
-		if err != nil {
-			b.dead = append(b.dead, w.letter(origins[i], Undecidable, err))
-			w.retract(ctx, t)
-			continue
-		}
-		b.entries = append(b.entries, Entry{Transaction: *t, Decision: d, Origin: origins[i]})
-		b.ordinal = append(b.ordinal, ordinals[i])
-	}
-	return b, nil
-}
-
-func (w *Worker) letter(r *stream.Record, reason DeadLetterReason, cause error) DeadLetter {
-	detail := "the id was taken by another transaction"
-	if cause != nil {
-		detail = cause.Error()
-	}
-	return DeadLetter{
-		DeadLetterKey: DeadLetterKey{r.Partition, r.Position},
-		Key:           r.Key, Data: r.Data, Reason: reason, Detail: detail, At: w.Now(),
-	}
+	w.Log.ErrorContext(ctx, "RECORDS LOST: the stream let go of records before they were read",
+		slog.String("partition", string(w.Partition)), slog.String("after", string(w.read.Position)))
+	lost := &stream.Record{Partition: w.Partition, Position: w.read.Position}
+	return work{last: horizon, dead: []DeadLetter{w.letter(lost, Trimmed, trimmed)}}, nil
 }

@@ -155,6 +155,11 @@ func (e *Engine) Plan() (version string, names []string) { return e.planVersion,
 // The errors are those of ctx, and one for a transaction that no window can hold (velocity.ErrEvent). Trouble with
 // windows, rules or model is on the result.
 func (e *Engine) Score(ctx context.Context, t *payment.Transaction, asksDecline func(*Result) bool) (Result, error) {
+	return e.ScoreIn(ctx, e.Windows, t, asksDecline)
+}
+
+// ScoreIn is Score with other windows of the same plan: those of a batch that t belongs to.
+func (e *Engine) ScoreIn(ctx context.Context, w Windows, t *payment.Transaction, asksDecline func(*Result) bool) (Result, error) {
 	start := e.Now()
 	s := e.scratch.Get().(*scratch)
 	defer e.scratch.Put(s)
@@ -162,12 +167,14 @@ func (e *Engine) Score(ctx context.Context, t *payment.Transaction, asksDecline 
 	var r Result
 	var readings []velocity.Reading
 	err := errErased
-	if t.SealState != payment.SealErased {
-		readings, err = e.Windows.Observe(ctx, s.events[:])
+	if Counts(t) {
+		readings, err = w.Observe(ctx, s.events[:])
 	}
+	counted := err == nil
 	switch {
-	case err == nil:
+	case counted:
 		r.Values, r.Saturated, r.Late = readings[0].Values, readings[0].Saturated, readings[0].Late
+		r.Degraded = readings[0].Incomplete
 	case ctx.Err() != nil:
 		return Result{}, fmt.Errorf("observe windows: %w", ctx.Err())
 	case errors.Is(err, velocity.ErrEvent):
@@ -177,18 +184,21 @@ func (e *Engine) Score(ctx context.Context, t *payment.Transaction, asksDecline 
 		r.Values = missing(len(e.planNames))
 	}
 	e.Evaluate(t, &r)
-	if !r.Degraded {
+	if counted {
 		s.settle[0] = velocity.Settlement{
 			ID: t.ID, At: t.OccurredAt, Entities: s.events[0].Entities,
 			Declined: asksDecline(&r), Anomalous: r.Anomalous,
 		}
 		if s.settle[0].Declined || s.settle[0].Anomalous {
-			r.Degraded = e.Windows.Settle(ctx, s.settle[:]) != nil
+			r.Degraded = w.Settle(ctx, s.settle[:]) != nil || r.Degraded
 		}
 	}
 	r.Took = e.Now().Sub(start)
 	return r, nil
 }
+
+// Counts reports whether the windows count t: those of an erased customer are judged without them.
+func Counts(t *payment.Transaction) bool { return t.SealState != payment.SealErased }
 
 // errErased stands for windows that are not asked.
 var errErased = errors.New("customer erased")

@@ -19,6 +19,9 @@ type Partition string
 // It is opaque to all but the log that made it; the zero Position is before the first record.
 type Position string
 
+// Ended is the checkpoint of a partition that was read to its end. No log gives it to a record.
+const Ended Position = "ended"
+
 // Entry is what a producer appends.
 type Entry struct {
 	Key  []byte // decides the partition; the customer token
@@ -49,6 +52,9 @@ var (
 	ErrTrimmed = errors.New("stream: records after the position were trimmed")
 	// ErrUnavailable is wrapped by errors that have nothing to do with the call and end with an outage or a restart.
 	ErrUnavailable = errors.New("stream unavailable")
+	// ErrEnded is returned by a read of a partition that takes no more records and has none after the position: its
+	// keys go on in other partitions (a shard that was split or merged).
+	ErrEnded = errors.New("stream: partition has ended")
 	// ErrClosed is returned by calls on a closed log.
 	ErrClosed = errors.New("stream: closed")
 )

@@ -65,6 +65,9 @@ type Reading struct {
 	Duplicate bool
 	// Late is true when the event is so much older than what is remembered that parts of its past may be gone.
 	Late bool
+	// Incomplete is true when something that was counted before is known to be missing, such as after a cache lost its
+	// contents: values are lower bounds until the windows are healed.
+	Incomplete bool
 }
 
 // Options are the bounds of what is remembered. The zero value of each field means its default.
