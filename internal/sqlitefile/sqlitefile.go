@@ -1,6 +1,5 @@
 // Package sqlitefile opens one durable SQLite file for one process: one writing
-// connection, a few reading ones, ordered migrations, and a queue that lets
-// concurrent callers share one fsync.
+// connection, a few reading ones, and ordered migrations.
 //
 // # Durability
 //
@@ -152,7 +151,7 @@ func address(path string) (string, error) {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(abs)}).String(), nil
 }
 
-// Writer is the writing connection. One goroutine may use it at a time; the owner sees to that, usually with a [Group].
+// Writer is the writing connection. One goroutine may use it at a time; the owner sees to that, usually with a group of package group.
 func (f *File) Writer() *Conn { return f.writer }
 
 // Read calls fn with a reading connection, waiting for a free one until ctx is done. A transaction that fn begins is

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/sqlitestore"
 )
 
@@ -15,7 +16,7 @@ func TestAStoreIsBoundOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Bind(t.Context(), "keys", "b"); !errors.Is(err, sqlitestore.ErrForeign) {
+	if err := s.Bind(t.Context(), "keys", "b"); !errors.Is(err, ledger.ErrForeign) {
 		t.Errorf("another value: %v, want ErrForeign", err)
 	}
 	if err := s.Bind(t.Context(), "other", "b"); err != nil {

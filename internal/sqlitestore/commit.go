@@ -7,6 +7,7 @@ import (
 
 	"github.com/fastshop/pipeline/internal/audit"
 	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/sqlitefile"
 )
@@ -17,10 +18,11 @@ func (s *Store) Commit(ctx context.Context, b pipeline.Batch) ([]pipeline.Receip
 	if b.Chain == "" {
 		return nil, errors.New("commit: batch without an audit chain")
 	}
-	c := &commit{batch: &b, ids: s.ids}
-	if err := c.encode(); err != nil {
+	rows, err := ledger.Encode(b.Entries) // on the caller's goroutine, so that the writer only writes
+	if err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
+	c := &commit{batch: &b, rows: rows, ids: s.ids}
 	if err := s.update(ctx, len(b.Entries)+len(b.DeadLetters)+1, c.do); err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
@@ -30,7 +32,7 @@ func (s *Store) Commit(ctx context.Context, b pipeline.Batch) ([]pipeline.Receip
 // commit is one batch on its way through the writer.
 type commit struct {
 	batch    *pipeline.Batch
-	rows     []row
+	rows     []ledger.Row
 	ids      *filter
 	receipts []pipeline.Receipt
 }
@@ -121,10 +123,10 @@ func (c *commit) cover(t *tx, covered *audit.Rows) (newest int64, last int) {
 		}
 		last = i
 		e := &c.batch.Entries[i]
-		covered.Decision(audited(&e.Transaction, &e.Decision))
+		covered.Decision(ledger.Audited(&e.Transaction, &e.Decision))
 		newest = max(newest, e.Transaction.OccurredAt.UnixMilli())
-		t.totals.count(e.Decision.Outcome)
-		if c.rows[i].flags&flagErased != 0 {
+		t.totals.Count(e.Decision.Outcome)
+		if c.rows[i].Flags&ledger.Erased != 0 {
 			t.totals.Erased++
 		}
 	}
@@ -140,23 +142,13 @@ func (c *commit) openAlerts(t *tx, rows span) error {
 		if !c.receipts[i].Stored || d.Outcome < decision.Review {
 			continue
 		}
-		_, err := t.exec(insertAlert, rows.first+int64(i), int64(d.Score), leading(d), t.now.UnixMilli())
+		_, err := t.exec(insertAlert, rows.first+int64(i), int64(d.Score), ledger.Leading(d), t.now.UnixMilli())
 		if err != nil {
 			return fmt.Errorf("open alert: %w", err)
 		}
 		t.totals.Alerts++
 	}
 	return nil
-}
-
-// leading is the code of the strongest live reason, which stands first.
-func leading(d *decision.Decision) string {
-	for i := range d.Reasons {
-		if !d.Reasons[i].Shadow {
-			return d.Reasons[i].Code
-		}
-	}
-	return ""
 }
 
 const resolveDeadLetter = `UPDATE dead_letters SET resolved_at = ?
@@ -186,14 +178,7 @@ func (c *commit) putAside(t *tx, covered *audit.Rows) error {
 		if e.Origin == nil || !c.receipts[i].Conflict(&e.Transaction) {
 			continue
 		}
-		letters = append(letters[:len(letters):len(letters)], pipeline.DeadLetter{
-			DeadLetterKey: pipeline.DeadLetterKey{Partition: e.Origin.Partition, Position: e.Origin.Position},
-			Key:           e.Origin.Key,
-			Data:          e.Origin.Data,
-			Reason:        pipeline.IDConflict,
-			Detail:        "the id was taken by another transaction",
-			At:            t.now,
-		})
+		letters = append(letters[:len(letters):len(letters)], ledger.Conflict(e, t.now))
 	}
 	for i := range letters {
 		l := &letters[i]

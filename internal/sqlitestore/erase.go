@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/sqlitefile"
 )
 
 const (
 	selectCustomers = "SELECT seq, customer, flags FROM transactions WHERE seq > ? ORDER BY seq LIMIT ?"
-	eraseRow        = "UPDATE transactions SET mac = NULL, sealed = NULL, flags = flags | 2 WHERE seq = ? AND flags & 2 = 0"
+	eraseRow        = "UPDATE transactions SET mac = NULL, sealed = NULL, flags = (flags | 2) & ~4 WHERE seq = ? AND flags & 2 = 0"
 )
 
 // Erase empties seal and MAC of every stored transaction of the customers and marks them erased, in one transaction, and
@@ -55,7 +56,7 @@ func findCustomers(c *sqlitefile.Conn, wanted map[payment.Token]bool, found []in
 		after = r.Int(0)
 		var customer payment.Token
 		copy(customer[:], r.Blob(1))
-		if wanted[customer] && r.Int(2)&flagErased == 0 {
+		if wanted[customer] && ledger.Flags(r.Int(2))&ledger.Erased == 0 {
 			found = append(found, after)
 		}
 		return nil

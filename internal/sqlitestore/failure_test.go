@@ -9,6 +9,7 @@ import (
 
 	"github.com/fastshop/pipeline/internal/audit"
 	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/review"
@@ -133,7 +134,7 @@ func TestAFailureInTheMiddleIsAlone(t *testing.T) {
 	time.Sleep(20 * time.Millisecond) // let them line up; should one come late, the outcome is the same
 	close(release)
 	group.Wait()
-	if _, err := s.Plan(t.Context(), "half"); !errors.Is(err, ErrNotFound) {
+	if _, err := s.Plan(t.Context(), "half"); !errors.Is(err, ledger.ErrNotFound) {
 		t.Errorf("the bad change left something: %v", err)
 	}
 	if heads, err := s.VerifyChains(t.Context()); err != nil || heads[0].Seq != 3 {
@@ -151,7 +152,7 @@ func TestTheStreamMustBeTheOneOfTheCheckpoints(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), path, Options{StreamID: "another"}); !errors.Is(err, ErrStream) {
+	if _, err := Open(t.Context(), path, Options{StreamID: "another"}); !errors.Is(err, ledger.ErrStream) {
 		t.Errorf("open with another stream: %v, want ErrStream", err)
 	}
 	openAt(t, path, Options{StreamID: "one"})
@@ -170,10 +171,10 @@ func TestTamperingIsFound(t *testing.T) {
 		{"UPDATE labels SET verdict = 2", audit.ErrRows},
 		{"DELETE FROM audit_entries WHERE chain = 'sync'", audit.ErrRows},
 		{"UPDATE audit_entries SET count = count + 1 WHERE chain = 'sync'", audit.ErrHash},
-		{"UPDATE audit_entries SET hash = x'00' WHERE chain = 'sync'", errCorrupt},
-		{"UPDATE transactions SET payload = x'00' WHERE id = 'a'", errCorrupt},
-		{"UPDATE transactions SET decision = x'00' WHERE id = 'a'", errCorrupt},
-		{"UPDATE transactions SET mac = x'00' WHERE id = 'a'", errCorrupt},
+		{"UPDATE audit_entries SET hash = x'00' WHERE chain = 'sync'", ledger.ErrCorrupt},
+		{"UPDATE transactions SET payload = x'00' WHERE id = 'a'", ledger.ErrCorrupt},
+		{"UPDATE transactions SET decision = x'00' WHERE id = 'a'", ledger.ErrCorrupt},
+		{"UPDATE transactions SET mac = x'00' WHERE id = 'a'", ledger.ErrCorrupt},
 		{"UPDATE transactions SET id = 'z' WHERE id = 'a'", audit.ErrRows},
 		{"UPDATE transactions SET mac = NULL, sealed = NULL, flags = 2", nil}, // an erasure is no tampering
 	} {
@@ -186,7 +187,7 @@ func TestTamperingIsFound(t *testing.T) {
 				_, err = s.Label(t.Context(), []review.Label{{TransactionID: "a", Verdict: review.Fraud, Source: review.PixMED, KnownAt: time.UnixMilli(5)}})
 			}
 			if err == nil {
-				_, _, err = s.PutListEntry(t.Context(), ListEntry{List: payment.Blocked, Kind: 5, Token: payment.Token{1}})
+				_, _, err = s.PutListEntry(t.Context(), ledger.ListEntry{List: payment.Blocked, Kind: 5, Token: payment.Token{1}})
 			}
 			if err != nil {
 				t.Fatal(err)

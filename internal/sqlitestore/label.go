@@ -2,27 +2,21 @@ package sqlitestore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/audit"
 	"github.com/fastshop/pipeline/internal/decision"
-	"github.com/fastshop/pipeline/internal/payment"
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/review"
 	"github.com/fastshop/pipeline/internal/sqlitefile"
 )
 
-// labelChain is the audit chain of labels.
-const labelChain = "labels"
-
 // Label implements pipeline.Store. A label without RecordedAt gets the store's time.
 func (s *Store) Label(ctx context.Context, labels []review.Label) ([]*pipeline.Labeled, error) {
-	for i := range labels {
-		if v := labels[i].Verdict; v != review.Fraud && v != review.Genuine || labels[i].Source == 0 || labels[i].KnownAt.IsZero() {
-			return nil, fmt.Errorf("label %d of %d has no verdict, source or time", i+1, len(labels))
-		}
+	if err := ledger.CheckLabels(labels); err != nil {
+		return nil, err
 	}
 	var about []*pipeline.Labeled
 	err := s.update(ctx, len(labels)+1, func(t *tx) (err error) {
@@ -67,7 +61,7 @@ func (t *tx) label(labels []review.Label) ([]*pipeline.Labeled, error) {
 		return about, nil
 	}
 	rows.last = t.state.label
-	return about, t.audit(labelChain, audit.Labels, covered, rows, span{first: t.dead + 1, last: t.dead}, noTime)
+	return about, t.audit(ledger.LabelChain, audit.Labels, covered, rows, span{first: t.dead + 1, last: t.dead}, noTime)
 }
 
 // addLabel stores a label unless the same one is there.
@@ -112,18 +106,7 @@ func findSubject(conn *sqlitefile.Conn, id string) (seq int64, found *pipeline.L
 
 // labeled reads the columns seq, outcome, flags, payload.
 func labeled(r sqlitefile.Row) (pipeline.Labeled, error) {
-	t, err := payment.DecodeTransaction(r.Blob(3))
-	if err != nil {
-		return pipeline.Labeled{}, fmt.Errorf("row %d: %w", r.Int(0), errors.Join(errCorrupt, err))
-	}
-	return pipeline.Labeled{
-		ID:        t.ID,
-		At:        t.OccurredAt,
-		Amount:    t.Amount.Centavos,
-		Entities:  t.Entities(),
-		Outcome:   decision.Outcome(r.Int(1)),
-		Anomalous: r.Int(2)&flagAnomalous != 0,
-	}, nil
+	return ledger.Labeled(r.Int(0), decision.Outcome(r.Int(1)), ledger.Flags(r.Int(2)), r.Blob(3))
 }
 
 // latestLabel is the label of one transaction that counts, nil if it has none.

@@ -3,31 +3,13 @@ package sqlitestore
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/audit"
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/sqlitefile"
 )
-
-// listChain is the audit chain of the block and allow lists.
-const listChain = "lists"
-
-// ListEntry is an identifier on the block list or the allow list.
-type ListEntry struct {
-	Seq       int64         // ascending in the order of adding; set by the store
-	List      payment.Lists // payment.Blocked or payment.Allowed
-	Kind      ListKind
-	Token     payment.Token
-	ExpiresAt time.Time // UTC, to the millisecond; zero: never. An expired entry stays listed until it is deleted.
-	Reason    string    // in words, without personal data; at most 1 KiB
-	AddedBy   string    // who added it, an id and no name; at most 1 KiB
-	AddedAt   time.Time // set by the store if zero
-}
-
-// ListKind is the number of a kind of identifier, as whoever makes the tokens counts them. 0 is none.
-type ListKind uint8
 
 const (
 	upsertListEntry = `INSERT INTO list_entries (list, kind, token, seq, expires_at, reason, added_by, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -41,9 +23,9 @@ const (
 
 // PutListEntry adds an identifier to a list, or replaces the entry that it has there, with an audit entry. It returns
 // the entry as it is stored and whether it is new.
-func (s *Store) PutListEntry(ctx context.Context, e ListEntry) (stored ListEntry, added bool, err error) {
-	if e.List != payment.Blocked && e.List != payment.Allowed || e.Kind == 0 || e.Token.IsZero() || len(e.Reason) > maxText || len(e.AddedBy) > maxText {
-		return e, false, fmt.Errorf("put list entry: list %d, kind %d, or token, reason or author out of range", e.List, e.Kind)
+func (s *Store) PutListEntry(ctx context.Context, e ledger.ListEntry) (stored ledger.ListEntry, added bool, err error) {
+	if err := e.Check(); err != nil {
+		return e, false, fmt.Errorf("put list entry: %w", err)
 	}
 	err = s.update(ctx, 1, func(t *tx) error {
 		stored, added = e, true
@@ -69,8 +51,8 @@ func (s *Store) PutListEntry(ctx context.Context, e ListEntry) (stored ListEntry
 	return stored, added, nil
 }
 
-// DeleteListEntry takes an identifier off a list, with an audit entry. One that is not on it is ErrNotFound.
-func (s *Store) DeleteListEntry(ctx context.Context, list payment.Lists, kind ListKind, token payment.Token) error {
+// DeleteListEntry takes an identifier off a list, with an audit entry. One that is not on it is ledger.ErrNotFound.
+func (s *Store) DeleteListEntry(ctx context.Context, list payment.Lists, kind ledger.ListKind, token payment.Token) error {
 	missing := false
 	err := s.update(ctx, 1, func(t *tx) error {
 		n, err := t.exec(deleteListEntry, int64(list), int64(kind), token[:])
@@ -80,7 +62,7 @@ func (s *Store) DeleteListEntry(ctx context.Context, list payment.Lists, kind Li
 		return t.listChange(true, list, kind, time.Time{})
 	})
 	if err == nil && missing {
-		err = ErrNotFound
+		err = ledger.ErrNotFound
 	}
 	if err != nil {
 		return fmt.Errorf("delete list entry: %w", err)
@@ -89,23 +71,30 @@ func (s *Store) DeleteListEntry(ctx context.Context, list payment.Lists, kind Li
 }
 
 // listChange records that a list changed.
-func (t *tx) listChange(removed bool, list payment.Lists, kind ListKind, expiresAt time.Time) error {
+func (t *tx) listChange(removed bool, list payment.Lists, kind ledger.ListKind, expiresAt time.Time) error {
 	t.change++
-	_, err := t.exec(insertListChange, t.change, int64(flag(removed)), int64(list), int64(kind), millis(expiresAt), t.now.UnixMilli())
+	_, err := t.exec(insertListChange, t.change, number(removed), int64(list), int64(kind), millis(expiresAt), t.now.UnixMilli())
 	if err != nil {
 		return err
 	}
 	covered := audit.NewRows()
 	covered.ListChange(removed, list, uint8(kind), expiresAt, t.now)
-	return t.audit(listChain, audit.Lists, covered, span{t.change, t.change}, span{t.dead + 1, t.dead}, noTime)
+	return t.audit(ledger.ListChain, audit.Lists, covered, span{t.change, t.change}, span{t.dead + 1, t.dead}, noTime)
+}
+
+func number(v bool) int64 {
+	if v {
+		return 1
+	}
+	return 0
 }
 
 // ListEntries returns all entries, expired ones as well, in the order of adding.
-func (s *Store) ListEntries(ctx context.Context) (entries []ListEntry, err error) {
+func (s *Store) ListEntries(ctx context.Context) (entries []ledger.ListEntry, err error) {
 	err = s.file.Read(ctx, func(c *sqlitefile.Conn) error {
 		return c.Query(selectListEntries, func(r sqlitefile.Row) error {
-			e := ListEntry{
-				List: payment.Lists(r.Int(0)), Kind: ListKind(r.Int(1)), Seq: r.Int(3), ExpiresAt: moment(r, 4),
+			e := ledger.ListEntry{
+				List: payment.Lists(r.Int(0)), Kind: ledger.ListKind(r.Int(1)), Seq: r.Int(3), ExpiresAt: moment(r, 4),
 				Reason: r.Text(5), AddedBy: r.Text(6), AddedAt: moment(r, 7),
 			}
 			copy(e.Token[:], r.Blob(2))
@@ -125,21 +114,19 @@ const (
 )
 
 // PutPlan stores the names of a version of feature values. The same again changes nothing; other names under a version
-// that is taken are ErrPlan.
+// that is taken are ledger.ErrPlan.
 func (s *Store) PutPlan(ctx context.Context, version string, names []string) error {
-	for _, n := range names {
-		if n == "" || strings.Contains(n, "\n") {
-			return fmt.Errorf("put plan: %q is no name", n)
-		}
+	text, err := ledger.JoinNames(names)
+	if err != nil {
+		return fmt.Errorf("put plan: %w", err)
 	}
-	text := strings.Join(names, "\n")
-	err := s.update(ctx, 1, func(t *tx) error {
+	err = s.update(ctx, 1, func(t *tx) error {
 		stored, found, err := readPlan(t.conn, version)
 		switch {
 		case err != nil:
 			return err
 		case found && stored != text:
-			return fmt.Errorf("%q: %w", version, ErrPlan)
+			return fmt.Errorf("%q: %w", version, ledger.ErrPlan)
 		case found:
 			return nil
 		}
@@ -152,7 +139,7 @@ func (s *Store) PutPlan(ctx context.Context, version string, names []string) err
 	return nil
 }
 
-// Plan returns the names of a version of feature values, in their order. An unknown version is ErrNotFound.
+// Plan returns the names of a version of feature values, in their order. An unknown version is ledger.ErrNotFound.
 func (s *Store) Plan(ctx context.Context, version string) ([]string, error) {
 	var text string
 	var found bool
@@ -164,12 +151,9 @@ func (s *Store) Plan(ctx context.Context, version string) ([]string, error) {
 		return nil, fmt.Errorf("read plan: %w", unavailable(err))
 	}
 	if !found {
-		return nil, fmt.Errorf("plan %q: %w", version, ErrNotFound)
+		return nil, fmt.Errorf("plan %q: %w", version, ledger.ErrNotFound)
 	}
-	if text == "" {
-		return nil, nil
-	}
-	return strings.Split(text, "\n"), nil
+	return ledger.SplitNames(text), nil
 }
 
 func readPlan(c *sqlitefile.Conn, version string) (text string, found bool, err error) {

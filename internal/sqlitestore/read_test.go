@@ -12,6 +12,7 @@ import (
 
 	"github.com/fastshop/pipeline/internal/audit"
 	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/review"
@@ -43,7 +44,7 @@ func TestADecisionComesWithAllThatBelongsToIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := sqlitestore.Stored{
+	want := ledger.Stored{
 		Seq: 2, Transaction: e.Transaction, Decision: e.Decision, Label: &label,
 		Alert: &review.Alert{TransactionID: e.Transaction.ID, Score: 100, Code: "CARD_TESTING", OpenedAt: now},
 	}
@@ -51,7 +52,7 @@ func TestADecisionComesWithAllThatBelongsToIt(t *testing.T) {
 		t.Errorf("-committed +read:\n%s", diff)
 	}
 	for _, id := range []string{"", "unknown"} {
-		if _, err := s.Decision(t.Context(), id); !errors.Is(err, sqlitestore.ErrNotFound) {
+		if _, err := s.Decision(t.Context(), id); !errors.Is(err, ledger.ErrNotFound) {
 			t.Errorf("decision of %q: %v, want ErrNotFound", id, err)
 		}
 	}
@@ -63,7 +64,7 @@ func TestADecisionComesWithAllThatBelongsToIt(t *testing.T) {
 		t.Errorf("recent -1: %d, %v", len(none), err)
 	}
 	totals, err := s.Totals(t.Context())
-	if diff := cmp.Diff(sqlitestore.Totals{Approve: 2, Decline: 1, Frauds: 1, Alerts: 1}, totals); diff != "" || err != nil {
+	if diff := cmp.Diff(ledger.Totals{Approve: 2, Decline: 1, Frauds: 1, Alerts: 1}, totals); diff != "" || err != nil {
 		t.Errorf("totals (-want +got), %v:\n%s", err, diff)
 	}
 }
@@ -97,9 +98,9 @@ func TestErasedTransactionsKeepNothingPersonal(t *testing.T) {
 
 func TestLists(t *testing.T) {
 	s := open(t, t.TempDir(), sqlitestore.Options{Now: clock})
-	a := sqlitestore.ListEntry{List: payment.Blocked, Kind: 5, Token: payment.Token{1, 2}, ExpiresAt: now.Add(time.Hour), Reason: "card testing", AddedBy: "k1", AddedAt: now}
-	b := sqlitestore.ListEntry{List: payment.Allowed, Kind: 3, Token: payment.Token{1, 3}}
-	for i, e := range []*sqlitestore.ListEntry{&a, &b, &a} {
+	a := ledger.ListEntry{List: payment.Blocked, Kind: 5, Token: payment.Token{1, 2}, ExpiresAt: now.Add(time.Hour), Reason: "card testing", AddedBy: "k1", AddedAt: now}
+	b := ledger.ListEntry{List: payment.Allowed, Kind: 3, Token: payment.Token{1, 3}}
+	for i, e := range []*ledger.ListEntry{&a, &b, &a} {
 		stored, added, err := s.PutListEntry(t.Context(), *e)
 		if err != nil {
 			t.Fatal(err)
@@ -113,19 +114,19 @@ func TestLists(t *testing.T) {
 		t.Errorf("stored entries are %+v and %+v", a, b)
 	}
 	got, err := s.ListEntries(t.Context())
-	if diff := cmp.Diff([]sqlitestore.ListEntry{a, b}, got); diff != "" || err != nil {
+	if diff := cmp.Diff([]ledger.ListEntry{a, b}, got); diff != "" || err != nil {
 		t.Errorf("entries (-want +got), %v:\n%s", err, diff)
 	}
 	if err := s.DeleteListEntry(t.Context(), a.List, a.Kind, a.Token); err != nil {
 		t.Error(err)
 	}
-	if err := s.DeleteListEntry(t.Context(), a.List, a.Kind, a.Token); !errors.Is(err, sqlitestore.ErrNotFound) {
+	if err := s.DeleteListEntry(t.Context(), a.List, a.Kind, a.Token); !errors.Is(err, ledger.ErrNotFound) {
 		t.Errorf("second delete: %v, want ErrNotFound", err)
 	}
 	if got, err := s.ListEntries(t.Context()); err != nil || len(got) != 1 {
 		t.Errorf("%d entries left, %v", len(got), err)
 	}
-	for _, bad := range []sqlitestore.ListEntry{
+	for _, bad := range []ledger.ListEntry{
 		{Kind: 5, Token: payment.Token{1}},
 		{List: payment.Blocked, Token: payment.Token{1}},
 		{List: payment.Blocked, Kind: 5},
@@ -148,7 +149,7 @@ func TestPlans(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.PutPlan(t.Context(), "v1", names[:1]); !errors.Is(err, sqlitestore.ErrPlan) {
+	if err := s.PutPlan(t.Context(), "v1", names[:1]); !errors.Is(err, ledger.ErrPlan) {
 		t.Errorf("other names under v1: %v, want ErrPlan", err)
 	}
 	if err := s.PutPlan(t.Context(), "v2", nil); err != nil {
@@ -163,7 +164,7 @@ func TestPlans(t *testing.T) {
 	if got, err := s.Plan(t.Context(), "v2"); err != nil || len(got) != 0 {
 		t.Errorf("v2 is %v, %v", got, err)
 	}
-	if _, err := s.Plan(t.Context(), "v3"); !errors.Is(err, sqlitestore.ErrNotFound) {
+	if _, err := s.Plan(t.Context(), "v3"); !errors.Is(err, ledger.ErrNotFound) {
 		t.Errorf("v3: %v, want ErrNotFound", err)
 	}
 }
@@ -190,7 +191,7 @@ func TestAuditEntriesAreToldInOrder(t *testing.T) {
 	if err := s.AuditEntries(t.Context(), "sync", func(audit.Entry) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("entries ended with %v", err)
 	}
-	if err := s.Rows(t.Context(), func(sqlitestore.Stored) error { return enough }); !errors.Is(err, enough) {
+	if err := s.Rows(t.Context(), func(ledger.Stored) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("rows ended with %v", err)
 	}
 	letters, err := s.DeadLetters(t.Context(), 0, -1)

@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/pipeline"
@@ -29,6 +30,14 @@ func (s *Store) Replay(ctx context.Context, since time.Time, fn func(pipeline.La
 	if err != nil {
 		return fmt.Errorf("replay: %w", unavailable(err))
 	}
+	return s.replay(ctx, after, last, since.UnixMilli(), fn)
+}
+
+// earliest is before every transaction.
+const earliest = math.MinInt64
+
+// replay calls fn for the rows after one of them, up to another, that occurred at since or later.
+func (s *Store) replay(ctx context.Context, after, last, since int64, fn func(pipeline.Labeled) error) error {
 	page := make([]pipeline.Labeled, 0, replayPage)
 	seqs := make([]int64, 0, replayPage)
 	for after < last {
@@ -41,7 +50,7 @@ func (s *Store) Replay(ctx context.Context, since time.Time, fn func(pipeline.La
 				l, err := labeled(r)
 				page, seqs = append(page, l), append(seqs, r.Int(0))
 				return err
-			}, after, last, since.UnixMilli(), int64(replayPage))
+			}, after, last, since, int64(replayPage))
 			if err != nil || len(page) == 0 {
 				return err
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fastshop/pipeline/internal/audit"
 	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/review"
@@ -32,7 +33,7 @@ func whole(t *testing.T) *Store {
 	}
 	_, err := s.Label(t.Context(), []review.Label{{TransactionID: "a", Verdict: review.Fraud, Source: review.PixMED, KnownAt: time.UnixMilli(5)}})
 	if err == nil {
-		_, _, err = s.PutListEntry(t.Context(), ListEntry{List: payment.Blocked, Kind: 5, Token: payment.Token{1}})
+		_, _, err = s.PutListEntry(t.Context(), ledger.ListEntry{List: payment.Blocked, Kind: 5, Token: payment.Token{1}})
 	}
 	if err == nil {
 		_, err = s.Erase(t.Context(), payment.Token{9})
@@ -46,13 +47,13 @@ func whole(t *testing.T) *Store {
 func TestAWholeStoreHasNoRowFault(t *testing.T) {
 	s := whole(t)
 	told := int64(0)
-	counted, err := s.VerifyRows(t.Context(), func(n int64) { told = n }, func(f *RowFault) { t.Error(f) })
-	if want := (Totals{Approve: 1, Decline: 1, Frauds: 1, Alerts: 1, DeadLetters: 1, Erased: 1}); err != nil || counted != want || told != 2 {
+	counted, err := s.VerifyRows(t.Context(), func(n int64) { told = n }, func(f *ledger.RowFault) { t.Error(f) })
+	if want := (ledger.Totals{Approve: 1, Decline: 1, Frauds: 1, Alerts: 1, DeadLetters: 1, Erased: 1}); err != nil || counted != want || told != 2 {
 		t.Errorf("counted %+v, told %d, %v; want %+v", counted, told, err, want)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := s.VerifyRows(ctx, nil, func(f *RowFault) { t.Error(f) }); !errors.Is(err, context.Canceled) {
+	if _, err := s.VerifyRows(ctx, nil, func(f *ledger.RowFault) { t.Error(f) }); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
 	}
 }
@@ -90,7 +91,7 @@ func TestColumnsThatDifferAreFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			var found []string
-			if _, err := s.VerifyRows(t.Context(), nil, func(f *RowFault) { found = append(found, f.Error()) }); err != nil {
+			if _, err := s.VerifyRows(t.Context(), nil, func(f *ledger.RowFault) { found = append(found, f.Error()) }); err != nil {
 				t.Fatal(err)
 			}
 			if all := strings.Join(found, "\n"); !strings.Contains(all, want) {

@@ -35,6 +35,8 @@ import (
 	"time"
 
 	"github.com/fastshop/pipeline/internal/audit"
+	"github.com/fastshop/pipeline/internal/group"
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/sqlitefile"
 )
@@ -44,18 +46,9 @@ var migrations embed.FS
 
 var _ pipeline.Store = (*Store)(nil)
 
-var (
-	// ErrNotFound is wrapped when what was asked for by name is not stored.
-	ErrNotFound = errors.New("not stored")
-	// ErrStream is wrapped by an Open whose stream is not the one that the stored checkpoints belong to.
-	ErrStream = errors.New("the checkpoints belong to another stream: put back the stream file that this store was run with, or, if it is lost for good, start with an empty data directory")
-	// ErrPlan is wrapped when a plan's version is stored already with other names.
-	ErrPlan = errors.New("another feature plan has this version")
-)
-
 // Options say how a store is opened. The zero value is ready for use.
 type Options struct {
-	// StreamID, if not empty, must be the stream of the stored checkpoints; see ErrStream.
+	// StreamID, if not empty, must be the stream of the stored checkpoints; see ledger.ErrStream.
 	StreamID string
 	// CacheBytes bounds SQLite's page cache for writing; each of four readers gets an eighth more. Default 32 MiB.
 	CacheBytes int64
@@ -91,7 +84,7 @@ func (o *Options) defaults() {
 type Store struct {
 	options Options
 	file    *sqlitefile.File
-	writes  *sqlitefile.Group[*write]
+	writes  *group.Group[*write]
 	ids     *filter
 
 	// Owned by the writing goroutine.
@@ -103,14 +96,14 @@ type Store struct {
 
 	// totals is what readers see of committed.totals.
 	mu     sync.Mutex
-	totals Totals
+	totals ledger.Totals
 }
 
 // state is what the writer knows without asking the file.
 type state struct {
 	row, label, dead, change int64 // highest seq that was given away, by table
 	heads                    map[string]audit.Head
-	totals                   Totals
+	totals                   ledger.Totals
 }
 
 // Open opens the store in the file at path, or makes one.
@@ -128,7 +121,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err := s.load(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), file.Close())
 	}
-	s.writes = sqlitefile.NewGroup(256, maxGroupRows, func(w *write) int { return w.rows }, s.run)
+	s.writes = group.New(256, maxGroupRows, func(w *write) int { return w.rows }, s.run)
 	return s, nil
 }
 
@@ -152,7 +145,7 @@ func (s *Store) load(ctx context.Context) error {
 	w := s.file.Writer()
 	if id := s.options.StreamID; id != "" {
 		err := w.Query(selectForeign, func(r sqlitefile.Row) error {
-			return fmt.Errorf("checkpoint of partition %s: %w", r.Text(0), ErrStream)
+			return fmt.Errorf("checkpoint of partition %s: %w", r.Text(0), ledger.ErrStream)
 		}, id)
 		if err != nil {
 			return err
@@ -169,7 +162,7 @@ func (s *Store) load(ctx context.Context) error {
 	err = w.Query(selectHeads, func(r sqlitefile.Row) error {
 		h := audit.Head{Chain: r.Text(0), Seq: r.Int(1)}
 		if copy(h.Hash[:], r.Blob(2)) != len(h.Hash) {
-			return fmt.Errorf("chain %q: %w", h.Chain, errCorrupt)
+			return fmt.Errorf("chain %q: %w", h.Chain, ledger.ErrCorrupt)
 		}
 		st.heads[h.Chain] = h
 		return nil

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/sqlitestore"
@@ -95,7 +96,7 @@ func verify(t *testing.T, s storetest.Store) map[string]int64 {
 	for _, h := range heads {
 		entries[h.Chain] = h.Seq
 	}
-	counted, err := store.VerifyRows(t.Context(), nil, func(f *sqlitestore.RowFault) { t.Error(f) })
+	counted, err := store.VerifyRows(t.Context(), nil, func(f *ledger.RowFault) { t.Error(f) })
 	if err != nil {
 		t.Fatal(err)
 	}

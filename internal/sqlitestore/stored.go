@@ -2,28 +2,16 @@ package sqlitestore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
 
-	"github.com/fastshop/pipeline/internal/decision"
-	"github.com/fastshop/pipeline/internal/payment"
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/review"
 	"github.com/fastshop/pipeline/internal/sqlitefile"
 	"github.com/fastshop/pipeline/internal/stream"
 )
-
-// Stored is a decided transaction with what became of it.
-type Stored struct {
-	Seq         int64 // ascending in the order of commits, with gaps
-	Transaction payment.Transaction
-	Decision    decision.Decision
-	Label       *review.Label // the latest one, or nil
-	Alert       *review.Alert // nil if none was opened
-	Erased      bool          // of an erased customer: no seal, no MAC
-}
 
 const (
 	storedColumns = "SELECT seq, id, flags, payload, decision, mac, sealed FROM transactions "
@@ -33,23 +21,23 @@ const (
 	selectAlert   = "SELECT score, code, opened_at FROM alerts WHERE subject = ?"
 )
 
-// Decision returns a stored transaction with its decision, label and alert. An unknown id is ErrNotFound.
-func (s *Store) Decision(ctx context.Context, id string) (Stored, error) {
+// Decision returns a stored transaction with its decision, label and alert. An unknown id is ledger.ErrNotFound.
+func (s *Store) Decision(ctx context.Context, id string) (ledger.Stored, error) {
 	if !s.ids.mayHave(id) {
-		return Stored{}, fmt.Errorf("decision: %w", ErrNotFound)
+		return ledger.Stored{}, fmt.Errorf("decision: %w", ledger.ErrNotFound)
 	}
 	found, err := s.stored(ctx, selectStored, id)
 	if err != nil {
-		return Stored{}, fmt.Errorf("decision: %w", unavailable(err))
+		return ledger.Stored{}, fmt.Errorf("decision: %w", unavailable(err))
 	}
 	if len(found) == 0 {
-		return Stored{}, fmt.Errorf("decision: %w", ErrNotFound)
+		return ledger.Stored{}, fmt.Errorf("decision: %w", ledger.ErrNotFound)
 	}
 	return found[0], nil
 }
 
 // Recent returns the n transactions that were committed last, the newest first.
-func (s *Store) Recent(ctx context.Context, n int) ([]Stored, error) {
+func (s *Store) Recent(ctx context.Context, n int) ([]ledger.Stored, error) {
 	found, err := s.stored(ctx, selectRecent, int64(max(n, 0)))
 	if err != nil {
 		return nil, fmt.Errorf("recent decisions: %w", unavailable(err))
@@ -58,7 +46,7 @@ func (s *Store) Recent(ctx context.Context, n int) ([]Stored, error) {
 }
 
 // stored runs a query over storedColumns and adds labels and alerts, all as of one moment.
-func (s *Store) stored(ctx context.Context, sql string, arg any) (found []Stored, err error) {
+func (s *Store) stored(ctx context.Context, sql string, arg any) (found []ledger.Stored, err error) {
 	err = s.file.Snapshot(ctx, func(c *sqlitefile.Conn) error {
 		err := c.Query(sql, func(r sqlitefile.Row) error {
 			one, err := scanStored(r)
@@ -75,8 +63,8 @@ func (s *Store) stored(ctx context.Context, sql string, arg any) (found []Stored
 
 // Rows calls fn for every stored transaction in the order of commits, without labels and alerts, until fn returns an
 // error. It reads page by page: what is committed meanwhile may be among them or not.
-func (s *Store) Rows(ctx context.Context, fn func(Stored) error) error {
-	page := make([]Stored, 0, replayPage)
+func (s *Store) Rows(ctx context.Context, fn func(ledger.Stored) error) error {
+	page := make([]ledger.Stored, 0, replayPage)
 	for after := int64(0); ; after = page[len(page)-1].Seq {
 		page = page[:0]
 		err := s.file.Read(ctx, func(c *sqlitefile.Conn) error {
@@ -101,34 +89,20 @@ func (s *Store) Rows(ctx context.Context, fn func(Stored) error) error {
 }
 
 // scanStored reads storedColumns.
-func scanStored(r sqlitefile.Row) (Stored, error) {
-	fault := func(err error) (Stored, error) {
-		return Stored{}, fmt.Errorf("row %d: %w", r.Int(0), errors.Join(errCorrupt, err))
+func scanStored(r sqlitefile.Row) (ledger.Stored, error) {
+	c := columns(r)
+	return c.Stored()
+}
+
+// columns reads storedColumns.
+func columns(r sqlitefile.Row) ledger.Columns {
+	return ledger.Columns{
+		Seq: r.Int(0), ID: r.Text(1), Flags: ledger.Flags(r.Int(2)), Payload: r.Blob(3), Decision: r.Blob(4), MAC: r.Blob(5), Sealed: r.Blob(6),
 	}
-	t, err := payment.DecodeTransaction(r.Blob(3))
-	if err != nil {
-		return fault(err)
-	}
-	if t.ID != r.Text(1) {
-		return fault(errors.New("payload has another id"))
-	}
-	d, err := decodeDecision(t.ID, r.Blob(4))
-	if err != nil {
-		return fault(err)
-	}
-	if mac := r.Blob(5); mac != nil && copy(t.MAC[:], mac) != len(t.MAC) {
-		return fault(errors.New("payload MAC has another length"))
-	}
-	t.Sealed = r.Blob(6)
-	erased := r.Int(2)&flagErased != 0
-	if erased {
-		t.SealState = payment.SealErased
-	}
-	return Stored{Seq: r.Int(0), Transaction: t, Decision: d, Erased: erased}, nil
 }
 
 // complete adds label and alert.
-func complete(c *sqlitefile.Conn, one *Stored) (err error) {
+func complete(c *sqlitefile.Conn, one *ledger.Stored) (err error) {
 	id := one.Transaction.ID
 	if one.Label, err = latestLabel(c, one.Seq, id); err != nil {
 		return err
@@ -140,7 +114,7 @@ func complete(c *sqlitefile.Conn, one *Stored) (err error) {
 }
 
 // Totals returns running counts. It costs nothing.
-func (s *Store) Totals(ctx context.Context) (Totals, error) {
+func (s *Store) Totals(ctx context.Context) (ledger.Totals, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.totals, ctx.Err()
@@ -171,24 +145,18 @@ func scanCheckpoint(r sqlitefile.Row, c *pipeline.Checkpoint) {
 	c.Stream, c.Position, c.Records = r.Text(0), stream.Position(r.Text(1)), r.Int(2)
 }
 
-// DeadLetter is an open dead letter with its place in the list.
-type DeadLetter struct {
-	Seq int64
-	pipeline.DeadLetter
-}
-
 const selectDeadLetters = `SELECT seq, partition, position, key, data, reason, detail, at FROM dead_letters
 	WHERE seq > ? AND resolved_at IS NULL ORDER BY seq LIMIT ?`
 
 // DeadLetters returns up to n open dead letters after one of them, oldest first; after 0 begins with the oldest. A
 // negative n means all.
-func (s *Store) DeadLetters(ctx context.Context, after int64, n int) (letters []DeadLetter, err error) {
+func (s *Store) DeadLetters(ctx context.Context, after int64, n int) (letters []ledger.DeadLetter, err error) {
 	if n < 0 {
 		n = math.MaxInt32
 	}
 	err = s.file.Read(ctx, func(c *sqlitefile.Conn) error {
 		return c.Query(selectDeadLetters, func(r sqlitefile.Row) error {
-			letters = append(letters, DeadLetter{r.Int(0), pipeline.DeadLetter{
+			letters = append(letters, ledger.DeadLetter{Seq: r.Int(0), DeadLetter: pipeline.DeadLetter{
 				DeadLetterKey: pipeline.DeadLetterKey{Partition: stream.Partition(r.Text(1)), Position: stream.Position(r.Text(2))},
 				Key:           r.Blob(3),
 				Data:          r.Blob(4),

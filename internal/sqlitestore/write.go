@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fastshop/pipeline/internal/audit"
+	"github.com/fastshop/pipeline/internal/group"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/sqlitefile"
 )
@@ -39,38 +40,42 @@ type tx struct {
 // update runs do in a transaction and returns when it is durable.
 func (s *Store) update(ctx context.Context, rows int, do func(*tx) error) error {
 	w := &write{rows: rows, do: do}
-	if err := s.writes.Do(ctx, w); err != nil {
-		return unavailable(err)
+	err := s.writes.Do(ctx, w)
+	if errors.Is(err, group.ErrClosed) {
+		return fmt.Errorf("%w: %w", pipeline.ErrUnavailable, err)
+	}
+	if err != nil {
+		return err
 	}
 	return w.err
 }
 
 // run is the group's: it makes the changes in one transaction, or, when one of them fails in the middle, each in its own.
-func (s *Store) run(group []*write) {
+func (s *Store) run(writes []*write) {
 	if s.broken != nil {
-		for _, w := range group {
+		for _, w := range writes {
 			w.err = s.broken
 		}
 		return
 	}
-	err := s.transact(group)
+	err := s.transact(writes)
 	if err == nil {
 		return
 	}
-	if len(group) == 1 || s.broken != nil || sqlitefile.Unavailable(err) {
-		for _, w := range group {
+	if len(writes) == 1 || s.broken != nil || sqlitefile.Unavailable(err) {
+		for _, w := range writes {
 			w.err = err
 		}
 		return
 	}
-	for _, w := range group {
+	for _, w := range writes {
 		s.run([]*write{w})
 	}
 }
 
 // transact makes the changes in one transaction. Each may fail by itself, in its err; an error that is returned undid
 // them all.
-func (s *Store) transact(group []*write) error {
+func (s *Store) transact(writes []*write) error {
 	s.options.Crash("store.commit.before")
 	t := &tx{state: s.committed, conn: s.file.Writer(), now: s.options.Now().UTC().Truncate(time.Millisecond)}
 	t.heads = maps.Clone(s.committed.heads)
@@ -78,7 +83,7 @@ func (s *Store) transact(group []*write) error {
 		return s.failed(err)
 	}
 	wrote := false
-	for _, w := range group {
+	for _, w := range writes {
 		t.wrote = false
 		w.err = unavailable(w.do(t))
 		if w.err != nil && t.wrote {
@@ -207,8 +212,11 @@ const updateTotals = `UPDATE totals SET approve = ?, challenge = ?, review = ?, 
 	alerts = ?, dead_letters = ?, erased = ?`
 
 func (t *tx) saveTotals() error {
-	n := &t.totals
-	_, err := t.exec(updateTotals, n.Approve, n.Challenge, n.Review, n.Decline, n.Frauds, n.Genuine, n.Alerts, n.DeadLetters, n.Erased)
+	args := make([]any, 0, 9)
+	for _, n := range t.totals.Values() {
+		args = append(args, n)
+	}
+	_, err := t.exec(updateTotals, args...)
 	if err != nil {
 		return fmt.Errorf("save totals: %w", err)
 	}

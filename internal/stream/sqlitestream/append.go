@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"path/filepath"
 
+	"github.com/fastshop/pipeline/internal/group"
 	"github.com/fastshop/pipeline/internal/sqlitefile"
 	"github.com/fastshop/pipeline/internal/stream"
 )
@@ -41,7 +42,7 @@ func (l *Log) Append(ctx context.Context, entries []stream.Entry) error {
 		c.bytes += len(e.Key) + len(e.Data)
 	}
 	if err := l.appends.Do(ctx, c); err != nil {
-		if errors.Is(err, sqlitefile.ErrClosed) {
+		if errors.Is(err, group.ErrClosed) {
 			return stream.ErrClosed
 		}
 		return err

@@ -34,6 +34,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fastshop/pipeline/internal/group"
 	"github.com/fastshop/pipeline/internal/sqlitefile"
 	"github.com/fastshop/pipeline/internal/stream"
 )
@@ -89,7 +90,7 @@ type Log struct {
 	path    string
 	file    *sqlitefile.File
 	id      string
-	appends *sqlitefile.Group[*appendCall]
+	appends *group.Group[*appendCall]
 	closed  chan struct{}
 	close   sync.Once
 
@@ -128,7 +129,7 @@ func Open(ctx context.Context, path string, o Options) (*Log, error) {
 	if err := l.load(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open stream: %w", err), file.Close())
 	}
-	l.appends = sqlitefile.NewGroup(256, 4<<20, (*appendCall).size, l.write)
+	l.appends = group.New(256, 4<<20, (*appendCall).size, l.write)
 	return l, nil
 }
 

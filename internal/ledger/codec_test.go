@@ -1,4 +1,4 @@
-package sqlitestore
+package ledger
 
 import (
 	"errors"
@@ -52,7 +52,7 @@ func TestDecisionsComeBack(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		d := decisions.Draw(r, "decision")
 		d.TransactionID = "tx-1"
-		got, err := decodeDecision("tx-1", appendDecision(nil, &d))
+		got, err := DecodeDecision("tx-1", AppendDecision(nil, &d))
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -83,20 +83,20 @@ func FuzzDecodeDecision(f *testing.F) {
 		Outcome: decision.Review, Score: 500, Reasons: []decision.Reason{{Code: "C", Rule: "r", Points: 3, Shadow: true}}, RuleSet: "rules@1",
 		Features: decision.Features{Plan: "p", Values: []float64{math.NaN(), math.NaN(), 0, 1, -7, 0.25}}, DecidedAt: time.UnixMilli(1).UTC(),
 	}
-	whole := appendDecision(nil, &seed)
+	whole := AppendDecision(nil, &seed)
 	f.Add(whole)
 	f.Add(whole[:len(whole)-3])
 	f.Add(append([]byte{9}, whole...))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		d, err := decodeDecision("id", b)
+		d, err := DecodeDecision("id", b)
 		if err != nil {
-			if !errors.Is(err, errCorrupt) {
-				t.Fatalf("%v is not errCorrupt", err)
+			if !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("%v is not ErrCorrupt", err)
 			}
 			return
 		}
-		again, err := decodeDecision("id", appendDecision(nil, &d))
+		again, err := DecodeDecision("id", AppendDecision(nil, &d))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,17 +108,17 @@ func FuzzDecodeDecision(f *testing.F) {
 
 func TestDamagedDecisionsAreRefused(t *testing.T) {
 	d := decision.Decision{Outcome: decision.Approve, Features: decision.Features{Values: []float64{math.NaN(), 0.5, 3}}}
-	whole := appendDecision(nil, &d)
+	whole := AppendDecision(nil, &d)
 	for cut := range whole {
-		if _, err := decodeDecision("id", whole[:cut]); !errors.Is(err, errCorrupt) {
+		if _, err := DecodeDecision("id", whole[:cut]); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("cut to %d of %d bytes: %v", cut, len(whole), err)
 		}
 	}
-	if _, err := decodeDecision("id", append(whole, 0)); !errors.Is(err, errCorrupt) {
+	if _, err := DecodeDecision("id", append(whole, 0)); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("with a byte too many: %v", err)
 	}
 	long := decision.Decision{Outcome: decision.Approve, RuleSet: strings.Repeat("x", maxText+1)}
-	if _, err := decodeDecision("id", appendDecision(nil, &long)); !errors.Is(err, errCorrupt) {
+	if _, err := DecodeDecision("id", AppendDecision(nil, &long)); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("with a text beyond its bound: %v", err)
 	}
 	for _, values := range [][]byte{{1, 3 | 4}, {1, 4<<2 | stepMissing}, {0xff, 0xff, 0xff, 0x7f}, {1, 0x80, 0}} {
@@ -126,25 +126,5 @@ func TestDamagedDecisionsAreRefused(t *testing.T) {
 		if r.values(); !r.bad {
 			t.Errorf("values % x were accepted", values)
 		}
-	}
-}
-
-func TestFilterForgetsNothing(t *testing.T) {
-	f := newFilter()
-	rapid.Check(t, func(r *rapid.T) {
-		id := rapid.String().Draw(r, "id")
-		f.add(id)
-		if !f.mayHave(id) {
-			r.Fatalf("%q was added", id)
-		}
-	})
-	wrong := 0
-	for n := range 10_000 {
-		if f.mayHave("never added " + time.Duration(n).String()) {
-			wrong++
-		}
-	}
-	if wrong > 10 {
-		t.Errorf("an almost empty filter is wrong about %d of 10,000 ids", wrong)
 	}
 }

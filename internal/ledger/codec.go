@@ -1,8 +1,7 @@
-package sqlitestore
+package ledger
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -10,10 +9,7 @@ import (
 	"github.com/fastshop/pipeline/internal/decision"
 )
 
-// errCorrupt is wrapped when a stored value is not what this program writes.
-var errCorrupt = errors.New("stored value is corrupt: restore from a backup and run verify")
-
-// The stored form of a decision: a version byte, then its fields in the order of appendDecision. Numbers are uvarints or
+// The stored form of a decision: a version byte, then its fields in the order of AppendDecision. Numbers are uvarints or
 // zigzag varints, texts have their length in front. The transaction's id is not in it: the row has it.
 const decisionVersion = 1
 
@@ -24,8 +20,8 @@ const (
 	maxFeatures = 1 << 14
 )
 
-// appendDecision appends the stored form of d to b.
-func appendDecision(b []byte, d *decision.Decision) []byte {
+// AppendDecision appends the stored form of d to b.
+func AppendDecision(b []byte, d *decision.Decision) []byte {
 	b = append(b, decisionVersion, byte(d.Outcome), byte(d.Path), flag(d.Anomalous))
 	b = binary.AppendVarint(b, int64(d.Score))
 	b = binary.AppendUvarint(b, uint64(d.Degraded))
@@ -94,11 +90,11 @@ func runStep(v float64) (uint64, bool) {
 	return 0, false
 }
 
-// decodeDecision is the inverse of appendDecision. It accepts only what appendDecision writes.
-func decodeDecision(id string, b []byte) (decision.Decision, error) {
+// DecodeDecision is the inverse of AppendDecision. It accepts only what AppendDecision writes.
+func DecodeDecision(id string, b []byte) (decision.Decision, error) {
 	r := reader{b: b}
 	if v := r.byte(); v != decisionVersion {
-		return decision.Decision{}, fmt.Errorf("decode decision: version %d: %w", v, errCorrupt)
+		return decision.Decision{}, fmt.Errorf("decode decision: version %d: %w", v, ErrCorrupt)
 	}
 	d := decision.Decision{TransactionID: id, Outcome: decision.Outcome(r.byte()), Path: decision.Path(r.byte()), Anomalous: r.flag()}
 	d.Score = int(r.varint())
@@ -116,7 +112,7 @@ func decodeDecision(id string, b []byte) (decision.Decision, error) {
 	d.Features.Plan = r.text()
 	d.Features.Values = r.values()
 	if r.bad || len(r.b) > 0 || degraded > math.MaxUint32 || !d.Outcome.Valid() {
-		return decision.Decision{}, fmt.Errorf("decode decision: %w", errCorrupt)
+		return decision.Decision{}, fmt.Errorf("decode decision: %w", ErrCorrupt)
 	}
 	return d, nil
 }

@@ -1,4 +1,4 @@
-package sqlitefile_test
+package group_test
 
 import (
 	"context"
@@ -6,13 +6,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/fastshop/pipeline/internal/sqlitefile"
+	"github.com/fastshop/pipeline/internal/group"
 )
 
 func TestGroupGathersWhatWaits(t *testing.T) {
 	release, entered := make(chan struct{}), make(chan struct{}, 100)
 	var groups [][]int
-	g := sqlitefile.NewGroup(64, 10, func(n int) int { return n }, func(values []int) {
+	g := group.New(64, 10, func(n int) int { return n }, func(values []int) {
 		groups = append(groups, append([]int(nil), values...))
 		entered <- struct{}{}
 		<-release
@@ -41,19 +41,19 @@ func TestGroupGathersWhatWaits(t *testing.T) {
 	callers.Wait()
 	g.Close()
 	total := 0
-	for _, group := range groups {
+	for _, ran := range groups {
 		sum := 0
-		for _, n := range group {
+		for _, n := range ran {
 			sum += n
 		}
 		if total += sum; sum > 12 { // the last one may exceed the limit of 10
-			t.Errorf("group %v costs %d", group, sum)
+			t.Errorf("group %v costs %d", ran, sum)
 		}
 	}
 	if total != 1+8*3 {
 		t.Errorf("ran %v", groups)
 	}
-	if err := g.Do(t.Context(), 1); !errors.Is(err, sqlitefile.ErrClosed) {
+	if err := g.Do(t.Context(), 1); !errors.Is(err, group.ErrClosed) {
 		t.Errorf("do after close: %v, want ErrClosed", err)
 	}
 	g.Close()
@@ -63,7 +63,7 @@ func TestGroupCloseFinishesOrRefuses(t *testing.T) {
 	for range 50 {
 		var mu sync.Mutex
 		ran := make(map[int]bool)
-		g := sqlitefile.NewGroup(4, 100, func(int) int { return 1 }, func(values []int) {
+		g := group.New(4, 100, func(int) int { return 1 }, func(values []int) {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, v := range values {

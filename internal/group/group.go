@@ -1,13 +1,22 @@
-package sqlitefile
+// Package group gathers the requests of concurrent callers, so that one transaction
+// and one fsync serve many. While one group is being written the next gathers:
+// nobody waits for company, and under load groups grow by themselves.
+//
+// A request's fate is never in doubt: either the writer saw it, and its caller waits
+// for the end, or it did not, and the caller is told so.
+package group
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 )
 
-// Group gathers the requests of concurrent callers, so that one transaction and one fsync serve many. While one group
-// is being written the next gathers: nobody waits for company, and under load groups grow by themselves.
+// ErrClosed is returned for a request to a closed group, which was not run.
+var ErrClosed = errors.New("group closed")
+
+// Group is a queue of requests with the goroutine that runs them. Make one with [New], end it with Close.
 type Group[T any] struct {
 	requests chan *request[T]
 	run      func([]T)
@@ -25,10 +34,10 @@ type request[T any] struct {
 	done  chan struct{}
 }
 
-// NewGroup starts the goroutine that calls run, which owns the requests' results: a T is usually a pointer with fields
+// New starts the goroutine that calls run, which owns the requests' results: a T is usually a pointer with fields
 // for them. At most depth requests wait, further callers block. A group ends when the cost of its requests reaches
 // maxCost; a single request may exceed it.
-func NewGroup[T any](depth, maxCost int, cost func(T) int, run func([]T)) *Group[T] {
+func New[T any](depth, maxCost int, cost func(T) int, run func([]T)) *Group[T] {
 	g := &Group[T]{
 		requests: make(chan *request[T], depth),
 		run:      run,
