@@ -59,8 +59,12 @@ fuzz: ## Fuzz every parser for FUZZTIME each
 audit: ## Known vulnerabilities in what is reachable (needs the vulnerability database)
 	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
 
-tools: ## Install what the tests need, if it is missing and we may (Debian: chromium, gcc)
+tools: ## Install what the tests need, if it is missing and we may (Debian: chromium, gcc, postgresql, redis-server, nodejs, npm; moto, kinesalite)
 	@scripts/tools
+
+.PHONY: servers
+servers: ## Run PostgreSQL, Redis (one, and a cluster) and an AWS emulator on free ports, print their URLs, remove them at Ctrl-C
+	@$(GO) build -o bin/servers ./internal/testenv/servers && exec bin/servers
 
 clean: ## Remove what was built and the demo's leftovers
 	rm -rf bin infra/bin coverage.* report.json bench.json replay.json
