@@ -64,8 +64,9 @@
 // reaches such a second is Saturated and holds only newer ones. Each entity decides for itself. An event is forgotten
 // when the last entity has let it go.
 //
-// A reading is Late as of more than 24 hours before the newest event of one of its entities (also if that event was
-// retracted since), or more than 37 days before the newest event of all: then it says what is left. Otherwise windows
+// A reading is Late as of more than 24 hours before the newest event of its customer, or of one of its entities that the
+// plan asks about (also if that event was retracted since), or more than 37 days before the newest event of all: then it
+// says what is left. Otherwise windows
 // are a pure function of the events that were observed and not retracted, in any order, and what is said of meetings is one
 // of their order as well. Two implementations may differ where Reading.Late is set, and after the retraction of an event
 // that an entity has let go of, or in an entity that has been past MaxEvents or MaxCounterparts or silent for H.

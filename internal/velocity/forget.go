@@ -7,14 +7,14 @@ const (
 	sweepStep = 4  // entities that one new event looks at
 )
 
-// trim lets go of what e no longer keeps. A reading does not depend on how soon that is, but for the room.
-func (m *Memory) trim(e *entity) {
-	a := &m.arena
-	for a.length(e) > m.events {
+// trim lets go of what e no longer keeps. A reading does not depend on how soon that is, but for the rooc.
+func (c *core) trim(e *entity, release func(uint32)) {
+	a := &c.arena
+	for a.length(e) > c.events {
 		second := a.oldestAt(e)
 		e.floor = uint32(second) + 1
 		for a.length(e) > 0 && a.oldestAt(e) == second {
-			m.release(a.shift(e))
+			release(a.shift(e))
 		}
 	}
 	kept := (int64(e.newest)/hourSeconds - keptHours) * hourSeconds
@@ -22,13 +22,13 @@ func (m *Memory) trim(e *entity) {
 		return // the first test is nearly always enough, and saves looking for the oldest event in cold memory
 	}
 	spare := a.length(e) - a.newerThan(e, int64(e.newest)-lateSeconds) - sampleKept
-	gone := int64(e.newest) - lateSeconds - m.horizon
+	gone := int64(e.newest) - lateSeconds - c.horizon
 	for i := 0; i < trimStep && a.length(e) > 0; i++ {
 		at := a.oldestAt(e)
 		if at > gone && (spare <= 0 || at >= kept) {
 			return
 		}
-		m.release(a.shift(e))
+		release(a.shift(e))
 		spare--
 	}
 }

@@ -2,10 +2,8 @@ package velocity
 
 import (
 	"context"
-	"fmt"
 	"hash/maphash"
 	"sync"
-	"time"
 
 	"github.com/fastshop/pipeline/internal/payment"
 )
@@ -17,31 +15,22 @@ import (
 // the events of a batch are still taken in order. A context only stops a call before it starts. The only other error is
 // one that wraps ErrEvent, and then nothing of the call took effect.
 type Memory struct {
-	bounds
-	kinds *[payment.KindCount]kindPlan
-	width int // values in a reading
-	seed  maphash.Seed
+	core // its arena, newest and work are guarded by mu
+	seed maphash.Seed
 
-	mu     sync.Mutex // guards what follows
-	arena  arena
-	ids    table // of events, to records
-	names  table // of tokens, to entities
-	newest int64 // second of the newest event of all, or -1
-	hand   uint32
-	work   scratch
+	mu    sync.Mutex // guards what follows
+	ids   table      // of events, to records
+	names table      // of tokens, to entities
+	hand  uint32
 }
 
 // NewMemory returns an empty memory that answers plan. Its error wraps ErrFeature.
 func NewMemory(plan Plan, o Options) (*Memory, error) {
-	b, err := o.resolve()
+	c, err := newCore(plan, o)
 	if err != nil {
 		return nil, err
 	}
-	kinds, err := compile(plan)
-	if err != nil {
-		return nil, err
-	}
-	return &Memory{bounds: b, kinds: kinds, width: len(plan), seed: maphash.MakeSeed(), newest: -1}, nil
+	return &Memory{core: c, seed: maphash.MakeSeed()}, nil
 }
 
 // Observe reads each event as of its own time, not counting itself, and then counts it for those that follow, also in
@@ -97,61 +86,6 @@ func (m *Memory) change(id string, do func(ref uint32)) {
 	}
 }
 
-// readings returns n empty readings with room for their values.
-func (m *Memory) readings(into []Reading, n int) []Reading {
-	if cap(into) < n {
-		into = append(make([]Reading, 0, n), into[:cap(into)]...)
-	}
-	into = into[:n]
-	missing := 0
-	for i := range into {
-		if cap(into[i].Values) < m.width {
-			missing++
-		}
-	}
-	values := make([]float64, missing*m.width)
-	for i := range into {
-		v := into[i].Values
-		if cap(v) < m.width {
-			v, values = values[:m.width:m.width], values[m.width:]
-		}
-		into[i] = Reading{Values: v[:m.width]}
-	}
-	return into
-}
-
-// check returns an error without the event's content: amounts and times belong to somebody.
-func check(e *Event, i int) error {
-	reason := ""
-	at := e.At.Unix()
-	switch {
-	case e.ID == "":
-		reason = "has no id"
-	case at < 0 || at > maxSecond:
-		reason = "has a time out of range"
-	case e.Amount < 0 || e.Amount > payment.MaxCentavos:
-		reason = "has an amount out of range"
-	default:
-		return nil
-	}
-	return fmt.Errorf("%w: number %d of the batch %s", ErrEvent, i, reason)
-}
-
-const maxSecond = 1<<32 - 1
-
-func clampSecond(t time.Time) uint32 { return uint32(min(max(t.Unix(), 0), maxSecond)) }
-
-// sighting is an event with the places of what it names.
-type sighting struct {
-	event  *Event
-	at     int64
-	hour   uint8
-	hash   uint64 // of the id
-	known  uint32 // the record, if the id was counted before
-	hashes [payment.KindCount]uint64
-	places [payment.KindCount]uint32 // entities; 0: lacking, or never seen
-}
-
 func (m *Memory) locate(e *Event) sighting {
 	s := sighting{event: e, at: e.At.Unix(), hour: uint8(e.At.In(m.location).Hour()), hash: maphash.String(m.seed, e.ID)}
 	s.known = m.find(s.hash)
@@ -201,23 +135,8 @@ func (m *Memory) count(s *sighting, flags uint8, knownAt uint32) {
 		r.entities[kind-1] = place
 	}
 	for i, place := range r.entities {
-		if place == 0 {
-			continue
-		}
-		e := a.entities.at(place)
-		if e.first > e.last {
-			e.first, e.last = at, at
-		}
-		span(&e.first, &e.last, at, m.horizon)
-		e.newest = max(e.newest, at)
-		if at >= e.floor {
-			a.insert(e, ref, r)
-			m.trim(e)
-		}
-		for _, other := range m.kinds[i+1].pairs {
-			if keys[other] != 0 {
-				a.meet(e, keys[other], at, &m.bounds)
-			}
+		if place != 0 {
+			m.enter(payment.Kind(i+1), a.entities.at(place), ref, &keys, m.release)
 		}
 	}
 	m.release(ref)

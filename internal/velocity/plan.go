@@ -83,6 +83,7 @@ type kindPlan struct {
 	outputs []output
 	groups  [2]groupPlan   // ending now, and delayed
 	pairs   []payment.Kind // counterparts whose first meeting is asked for
+	logged  bool           // something is asked, or it is the customer: see Late in the package comment
 
 	since, first, amounts, hours, run bool
 }
@@ -126,6 +127,7 @@ func compile(p Plan) (*[payment.KindCount]kindPlan, error) {
 		}
 	}
 	for kind := range kinds {
+		kinds[kind].logged = len(kinds[kind].outputs) > 0 || payment.Kind(kind) == payment.KindCustomer
 		for g := range kinds[kind].groups {
 			gp := &kinds[kind].groups[g]
 			gp.windows = windowsOf(sums[kind][g])

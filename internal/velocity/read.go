@@ -49,44 +49,56 @@ func (s *seenSet) has(n uint32) (slot int, ok bool) {
 
 func (s *seenSet) put(slot int, n uint32) { s.slots[slot] = uint64(s.generation)<<32 | uint64(n) }
 
-// read fills in what was known when s happened.
+// read fills in what was known of all of its entities when s happened.
 func (m *Memory) read(s *sighting, out *Reading) {
 	out.Duplicate = s.known != 0
-	out.Late = s.at < m.newest-staleSeconds
-	limits := edgesAt(s.at)
+	m.begin(s, out)
 	for kind := payment.KindCustomer; kind < payment.KindCount; kind++ {
-		k := &m.kinds[kind]
-		if s.event.Entities[kind].IsZero() {
-			for _, o := range k.outputs {
-				out.Values[o.slot] = math.NaN()
-			}
-			continue
+		var e *entity
+		if place := s.places[kind]; place != 0 {
+			e = m.arena.entities.at(place)
 		}
-		place := s.places[kind]
-		if place == 0 {
-			m.nothing(k, s)
-		} else {
-			e := m.arena.entities.at(place)
-			out.Late = out.Late || s.at < int64(e.newest)-lateSeconds
-			if len(k.outputs) == 0 {
-				continue
-			}
-			for g := range k.groups {
-				if m.group(&k.groups[g], g, e, s, &limits) {
-					out.Saturated = true
-				}
-			}
-			m.profile(k, e, s)
-		}
+		m.readKind(kind, e, s, out)
+	}
+}
+
+// begin fills in what does not depend on entities.
+func (c *core) begin(s *sighting, out *Reading) {
+	out.Late = s.at < c.newest-staleSeconds
+	s.limits = edgesAt(s.at)
+}
+
+// readKind fills in what was known of the entity of one kind when s happened; nil if it was never seen.
+func (c *core) readKind(kind payment.Kind, e *entity, s *sighting, out *Reading) {
+	k := &c.kinds[kind]
+	if s.event.Entities[kind].IsZero() {
 		for _, o := range k.outputs {
-			out.Values[o.slot] = m.work.value(o.Feature)
+			out.Values[o.slot] = math.NaN()
 		}
+		return
+	}
+	if !k.logged {
+		return
+	}
+	if e == nil {
+		c.nothing(k, s)
+	} else {
+		out.Late = out.Late || s.at < int64(e.newest)-lateSeconds
+		for g := range k.groups {
+			if c.group(&k.groups[g], g, e, s, &s.limits) {
+				out.Saturated = true
+			}
+		}
+		c.profile(k, e, s)
+	}
+	for _, o := range k.outputs {
+		out.Values[o.slot] = c.work.value(o.Feature)
 	}
 }
 
 // nothing sets the work to that of an entity without a past.
-func (m *Memory) nothing(k *kindPlan, s *sighting) {
-	w := &m.work
+func (c *core) nothing(k *kindPlan, s *sighting) {
+	w := &c.work
 	for g := range k.groups {
 		for _, window := range k.groups[g].windows {
 			w.sums[g][window] = summary{}
@@ -136,14 +148,14 @@ func floatOrNaN(n int64) float64 {
 }
 
 // group reads all windows of one end. It reports whether a bound was hit.
-func (m *Memory) group(p *groupPlan, g int, e *entity, s *sighting, limits *edges) bool {
+func (c *core) group(p *groupPlan, g int, e *entity, s *sighting, limits *edges) bool {
 	if p.longest == NoWindow {
 		return false
 	}
 	end, start := limits.end[g], &limits.start[g]
 	saturated := start[p.longest]+1 < int64(e.floor)
 	if len(p.windows) > 0 && e.tree != 0 {
-		t := m.arena.trees.at(e.tree)
+		t := c.arena.trees.at(e.tree)
 		var sum summary
 		part := part{end: end, asOf: maxSecond, skip: s.known, amounts: p.amounts, flags: p.flags}
 		if p.frauds { // else it does not matter which are known, and costs less
@@ -151,15 +163,15 @@ func (m *Memory) group(p *groupPlan, g int, e *entity, s *sighting, limits *edge
 		}
 		for _, window := range p.windows {
 			part.start = start[window]
-			m.arena.treeSum(t, &sum, part)
-			m.work.sums[g][window] = sum
+			c.arena.treeSum(t, &sum, part)
+			c.work.sums[g][window] = sum
 			part.end = part.start
 		}
 	} else if len(p.windows) > 0 {
-		m.listSums(p.windows, g, e, s, limits)
+		c.listSums(p.windows, g, e, s, limits)
 	}
 	for _, d := range p.distinct {
-		if m.distincts(&d, g, e, s, limits) {
+		if c.distincts(&d, g, e, s, limits) {
 			saturated = true
 		}
 	}
@@ -167,17 +179,17 @@ func (m *Memory) group(p *groupPlan, g int, e *entity, s *sighting, limits *edge
 }
 
 // listSums goes over a short list once, newest first, and takes down the sum wherever a window starts.
-func (m *Memory) listSums(windows []Window, g int, e *entity, s *sighting, limits *edges) {
+func (c *core) listSums(windows []Window, g int, e *entity, s *sighting, limits *edges) {
 	var sum summary
 	start := &limits.start[g]
 	i := 0
-	for w := m.arena.backward(e, limits.end[g]); i < len(windows); {
+	for w := c.arena.backward(e, limits.end[g]); i < len(windows); {
 		ref, r := w.next()
 		if r == nil {
 			break
 		}
 		for i < len(windows) && int64(r.at) <= start[windows[i]] {
-			m.work.sums[g][windows[i]] = sum
+			c.work.sums[g][windows[i]] = sum
 			i++
 		}
 		if ref != s.known {
@@ -185,20 +197,20 @@ func (m *Memory) listSums(windows []Window, g int, e *entity, s *sighting, limit
 		}
 	}
 	for ; i < len(windows); i++ {
-		m.work.sums[g][windows[i]] = sum
+		c.work.sums[g][windows[i]] = sum
 	}
 }
 
 // distincts counts the different counterparts of one kind in all windows of one end. It reports whether a bound was hit.
-func (m *Memory) distincts(p *distinctPlan, g int, e *entity, s *sighting, limits *edges) bool {
-	found := &m.work.distinct[g][p.counterpart]
-	seen := &m.work.seen
+func (c *core) distincts(p *distinctPlan, g int, e *entity, s *sighting, limits *edges) bool {
+	found := &c.work.distinct[g][p.counterpart]
+	seen := &c.work.seen
 	seen.reset()
 	start := &limits.start[g]
 	i, count, visited, newer := 0, 0, 0, 0
 	second := int64(-1)
 	saturated := false
-	for w := m.arena.backward(e, limits.end[g]); ; {
+	for w := c.arena.backward(e, limits.end[g]); ; {
 		ref, r := w.next()
 		if r == nil {
 			break
@@ -216,7 +228,7 @@ func (m *Memory) distincts(p *distinctPlan, g int, e *entity, s *sighting, limit
 		if int64(r.at) != second {
 			second, newer = int64(r.at), visited
 		}
-		if newer >= m.scanned {
+		if newer >= c.scanned {
 			saturated = true
 			break
 		}
@@ -226,7 +238,7 @@ func (m *Memory) distincts(p *distinctPlan, g int, e *entity, s *sighting, limit
 			continue
 		}
 		if slot, ok := seen.has(other); !ok {
-			if count == m.bounds.distinct {
+			if count == c.bounds.distinct {
 				saturated = true
 				break
 			}
@@ -241,25 +253,25 @@ func (m *Memory) distincts(p *distinctPlan, g int, e *entity, s *sighting, limit
 }
 
 // profile reads what is not in a window.
-func (m *Memory) profile(k *kindPlan, e *entity, s *sighting) {
-	w := &m.work
+func (c *core) profile(k *kindPlan, e *entity, s *sighting) {
+	w := &c.work
 	if k.first {
-		w.first = age(e.first, e.last, s.at, m.horizon)
+		w.first = age(e.first, e.last, s.at, c.horizon)
 	}
 	if k.since || k.amounts || k.hours {
-		m.sample(k, e, s)
+		c.sample(k, e, s)
 	}
 	if k.run {
-		w.run = m.fraudRun(e, s)
+		w.run = c.fraudRun(e, s)
 	}
 	if len(k.pairs) > 0 {
-		pairs := m.arena.words.words(e.pairs)
+		pairs := c.arena.words.words(e.pairs)
 		for _, other := range k.pairs {
 			token := s.event.Entities[other]
 			if token.IsZero() {
 				w.ages[other] = -1
 			} else if i := findPair(pairs, pairKey(other, token)); i >= 0 {
-				w.ages[other] = age(pairs[i+2], pairs[i+3], s.at, m.horizon)
+				w.ages[other] = age(pairs[i+2], pairs[i+3], s.at, c.horizon)
 			} else {
 				w.ages[other] = 0
 			}
@@ -268,14 +280,14 @@ func (m *Memory) profile(k *kindPlan, e *entity, s *sighting) {
 }
 
 // sample reads time since last, amounts and hours from the newest events.
-func (m *Memory) sample(k *kindPlan, e *entity, s *sighting) {
-	w := &m.work
+func (c *core) sample(k *kindPlan, e *entity, s *sighting) {
+	w := &c.work
 	w.since, w.median, w.spread, w.hourShare = -1, math.NaN(), math.NaN(), math.NaN()
 	w.amounts = w.amounts[:0]
 	near, n := 0, 0
-	for walk := m.arena.backward(e, s.at); n < sampleSize; {
+	for walk := c.arena.backward(e, s.at); n < sampleSize; {
 		ref, r := walk.next()
-		if r == nil || int64(r.at) <= s.at-m.horizon {
+		if r == nil || int64(r.at) <= s.at-c.horizon {
 			break
 		}
 		if ref == s.known {
@@ -315,11 +327,11 @@ func twiceMedian(numbers []int64) int64 {
 }
 
 // fraudRun counts the known frauds that are newer than the newest event known to be genuine.
-func (m *Memory) fraudRun(e *entity, s *sighting) int {
-	oldest, mature := historyStart(s.at), s.at-m.maturity
+func (c *core) fraudRun(e *entity, s *sighting) int {
+	oldest, mature := historyStart(s.at), s.at-c.maturity
 	run, same := 0, 0 // same: those of the second that is being looked at
 	second := int64(-1)
-	for w := m.arena.backward(e, s.at); run < runLimit; {
+	for w := c.arena.backward(e, s.at); run < runLimit; {
 		w.skipUnlabeled(max(oldest, mature))
 		ref, r := w.next()
 		if r == nil || int64(r.at) <= oldest {

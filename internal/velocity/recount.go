@@ -38,8 +38,9 @@ func Recount(plan Plan, history []Remembered, e Event, o Options) Reading {
 			continue
 		}
 		c.choose(history, kind)
+		asked := kind == payment.KindCustomer || slices.ContainsFunc(plan, func(f Feature) bool { return f.Kind == kind })
 		for _, h := range c.all {
-			out.Late = out.Late || c.asOf < h.At.Unix()-86400
+			out.Late = out.Late || asked && c.asOf < h.At.Unix()-86400
 		}
 		for i, f := range plan {
 			if f.Kind == kind {

@@ -13,6 +13,9 @@ var (
 	ErrEvent = errors.New("velocity: invalid event")
 	// ErrFeature is wrapped by the error for a name, a plan or an option that makes no sense.
 	ErrFeature = errors.New("velocity: invalid feature")
+	// ErrUnavailable is wrapped by errors that say nothing about the call: windows that live elsewhere cannot be reached, or
+	// not in time. What was to be counted may have been counted; to try again is safe.
+	ErrUnavailable = errors.New("velocity: windows unavailable")
 )
 
 // Event is what velocity remembers of one transaction.

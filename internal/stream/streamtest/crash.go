@@ -102,7 +102,8 @@ func crashGroup(t *testing.T, s Subject) {
 	}
 }
 
-// canceled gives appends up at any moment; each must have happened entirely or not at all, as its answer says.
+// canceled gives appends up at any moment; each must have happened entirely or not at all, as its answer says. Of a managed
+// log an append that failed may be there all the same, or in part, or come later, but only once.
 func canceled(t *testing.T, s Subject) {
 	l := s.open(t, Setting{})
 	var group sync.WaitGroup
@@ -122,7 +123,11 @@ func canceled(t *testing.T, s Subject) {
 		if err != nil {
 			want = 0
 		}
-		if have := len(got[fmt.Sprintf("key-%d", n)]); have != want {
+		have := len(got[fmt.Sprintf("key-%d", n)])
+		if err != nil && s.Managed && have <= 2 {
+			continue
+		}
+		if have != want {
 			t.Errorf("append %d answered %v, and left %d records", n, err, have)
 		}
 	}

@@ -36,7 +36,8 @@ func unknownPosition(t *testing.T, s Subject) {
 	other := s.open(t, Setting{})
 	var foreign stream.Position
 	var home stream.Partition
-	appendAll(t, other, entry("a", 1), entry("a", 2))
+	appendAll(t, other, entry("a", 1))
+	appendAll(t, other, entry("a", 2))
 	for p, records := range everything(t, other) {
 		home, foreign = p, records[len(records)-1].Position
 	}

@@ -3,6 +3,10 @@
 //
 // A crash is tested on copies: at a named point inside an append the subject's files
 // are copied as they stand, as power loss would leave them, and the copy is opened.
+//
+// A log that a service keeps has no files to copy, trims by the clock of the service
+// alone and cannot take back half of an append. It says so (Subject.Managed), and the
+// cases that need one of these are left out or ask less; all others are the same.
 package streamtest
 
 import (
@@ -24,7 +28,7 @@ type Log interface {
 	Close() error
 }
 
-// Retained is a log that lets go of old records; the suite tests it if a Log has it.
+// Retained is a log that lets go of old records when it is told to. Every log is one, unless its Subject is Managed.
 type Retained interface {
 	Log
 	Trim(ctx context.Context, before time.Time, checkpoints map[stream.Partition]stream.Position) (int64, error)
@@ -43,6 +47,9 @@ type Setting struct {
 type Subject struct {
 	// Open opens the log of a folder, making it if there is none. It has at least two partitions.
 	Open func(t *testing.T, s Setting) Log
+	// Managed tells that the log is kept by a service: it is not Retained, has no bound on its bytes and no files, and
+	// an append that failed may have left some of its entries. Copy, Before and After are not used then.
+	Managed bool
 	// Copy copies the files of one folder to another while the log is open, as power loss would leave them.
 	Copy func(t *testing.T, from, to string)
 	// Before and After are the names of the points just before and just after an append becomes durable.
@@ -51,10 +58,11 @@ type Subject struct {
 
 // Run runs the suite.
 func Run(t *testing.T, s Subject) {
-	cases := []struct {
+	type example struct {
 		name string
 		test func(*testing.T, Subject)
-	}{
+	}
+	cases := []example{
 		{"records of a key keep their order", orderPerKey},
 		{"an append of many keys is all there", allThere},
 		{"a refused append leaves nothing", refusedLeavesNothing},
@@ -64,15 +72,19 @@ func Run(t *testing.T, s Subject) {
 		{"positions hold across a reopen", reopen},
 		{"an unknown position is refused", unknownPosition},
 		{"an unknown partition is refused", unknownPartition},
-		{"a full log refuses and takes again after a trim", fullLog},
-		{"trim respects age, checkpoints and readers", trim},
-		{"trimmed positions are never used again", trimmedPositions},
 		{"wait ends with an append, a context or a close", wait},
 		{"a closed log says so", closed},
-		{"a canceled append is all there or not at all", canceled},
-		{"append crashed before commit leaves nothing", crashBefore},
-		{"append crashed after commit leaves everything", crashAfter},
-		{"appends that shared a crashed commit leave nothing", crashGroup},
+		{"a canceled append is as its answer says", canceled},
+	}
+	if !s.Managed {
+		cases = append(cases, []example{
+			{"a full log refuses and takes again after a trim", fullLog},
+			{"trim respects age, checkpoints and readers", trim},
+			{"trimmed positions are never used again", trimmedPositions},
+			{"append crashed before commit leaves nothing", crashBefore},
+			{"append crashed after commit leaves everything", crashAfter},
+			{"appends that shared a crashed commit leave nothing", crashGroup},
+		}...)
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { c.test(t, s) })

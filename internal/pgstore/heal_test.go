@@ -1,0 +1,83 @@
+package pgstore_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/payment"
+	"github.com/fastshop/pipeline/internal/pgstore"
+	"github.com/fastshop/pipeline/internal/pipeline"
+	"github.com/fastshop/pipeline/internal/review"
+)
+
+// ids names transactions in order.
+func ids(rows []pipeline.Labeled) (ids []string) {
+	for i := range rows {
+		ids = append(ids, rows[i].ID)
+	}
+	return ids
+}
+
+func TestWhatWasDecidedWithoutWindowsIsKeptUntilItIsCounted(t *testing.T) {
+	s := fresh(t, pgstore.Options{})
+	all := samples(0, 6)
+	for _, n := range []int{1, 2, 4, 5} {
+		all[n].Decision.Degraded |= decision.FeaturesDegraded
+	}
+	all[0].Decision.Degraded |= decision.ModelGone
+	all[4].Transaction.SealState, all[4].Transaction.Sealed, all[4].Transaction.MAC = payment.SealErased, nil, [32]byte{}
+	commit(t, s, all...)
+	if _, err := s.Label(t.Context(), []review.Label{{TransactionID: all[2].Transaction.ID, Verdict: review.Fraud, Source: review.PixMED, KnownAt: now}}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Erase(t.Context(), all[5].Transaction.Customer); err != nil || n != 1 {
+		t.Fatalf("erased %d rows, %v", n, err)
+	}
+	want := []string{all[1].Transaction.ID, all[2].Transaction.ID}
+	rows, seqs, err := s.Uncounted(t.Context(), 10)
+	if err != nil || !slices.Equal(ids(rows), want) || len(seqs) != 2 || rows[1].Label == nil || rows[0].Label != nil {
+		t.Fatalf("uncounted are %v, %v; want %v", ids(rows), err, want)
+	}
+	if rows, _, err := s.Uncounted(t.Context(), 1); err != nil || !slices.Equal(ids(rows), want[:1]) {
+		t.Errorf("the first uncounted is %v, %v", ids(rows), err)
+	}
+	for range 2 {
+		if err := s.Counted(t.Context(), seqs[:1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rows, _, err := s.Uncounted(t.Context(), 10); err != nil || !slices.Equal(ids(rows), want[1:]) {
+		t.Errorf("left uncounted are %v, %v", ids(rows), err)
+	}
+	verify(t, s)
+}
+
+func TestReplayByTheTimeOfCommits(t *testing.T) {
+	at := now
+	s := fresh(t, pgstore.Options{Now: func() time.Time { return at }})
+	var want []string
+	for n := range 6 {
+		commit(t, s, samples(10*n, 2)...)
+		for _, e := range samples(10*n, 2) {
+			want = append(want, e.Transaction.ID)
+		}
+		at = at.Add(time.Minute)
+	}
+	for minutes, left := range map[int]int{-5: 12, 0: 12, 3: 6, 5: 2, 6: 0} {
+		var got []string
+		err := s.ReplayCommitted(t.Context(), now.Add(time.Duration(minutes)*time.Minute), func(l pipeline.Labeled) error {
+			got = append(got, l.ID)
+			return nil
+		})
+		if err != nil || !slices.Equal(got, want[12-left:]) {
+			t.Errorf("since minute %d: %v, %v; want the last %d", minutes, got, err, left)
+		}
+	}
+	enough := errors.New("enough")
+	if err := s.ReplayCommitted(t.Context(), now, func(pipeline.Labeled) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("ended with %v", err)
+	}
+}

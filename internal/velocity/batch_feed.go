@@ -1,0 +1,254 @@
+package velocity
+
+import "github.com/fastshop/pipeline/internal/payment"
+
+// growAbove is how large a log may become, in bytes, before a snapshot of it is worth the trouble.
+const growAbove = 2048
+
+// Start tells that the log is of a generation, and begins with a snapshot of base bytes. If that is not what the mirror
+// has, it forgets what it has.
+func (b *Batch) Start(s *Share, generation uint64, base uint32) {
+	m := b.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	seat := m.seats.at(s.seat)
+	if _, ok := seat.number(generation, seat.cut); !ok {
+		m.empty(seat)
+		seat.generation, seat.next, seat.base = generation, 1, base
+	}
+}
+
+// Feed takes blocks of the log of a generation, the first of which has number from. It passes over what the mirror has
+// already, and over all of it if the mirror lacks something before, or follows another generation. Its error wraps
+// ErrLog; then nothing is known of the entity.
+func (b *Batch) Feed(s *Share, generation uint64, from uint32, blocks []string) error {
+	m := b.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	seat := m.seats.at(s.seat)
+	if seat.next == 0 || seat.generation != generation || from > seat.next {
+		return nil
+	}
+	for _, block := range blocks[min(int(seat.next-from), len(blocks)):] {
+		for w := m.waiting[s.seat]; w != nil; w = w.link {
+			if len(w.Block) > 0 && string(w.Block) == block {
+				w.ask()
+			}
+		}
+		if err := m.take(seat, block); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Behind returns the number of the first block that the mirror lacks to know all before block at of a generation; 0 if
+// it lacks nothing, or follows a newer generation by now.
+func (b *Batch) Behind(s *Share, generation uint64, at uint32) uint32 {
+	m := b.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	seat := m.seats.at(s.seat)
+	now, ok := seat.number(generation, at)
+	switch {
+	case ok && seat.next < now:
+		return seat.next
+	case ok, seat.next > 0 && s.Next > 0 && s.Generation == generation:
+		return 0
+	}
+	return 1
+}
+
+// Locate tells where the share's block lies in its log, or would lie if there were one: at is its number, or 0 if it
+// cannot be said. Now that all before it is known it is decided which events had been counted.
+func (b *Batch) Locate(s *Share, generation uint64, at uint32) {
+	m := b.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	seat := m.seats.at(s.seat)
+	seat.foreign = s.Next > 0 && at != s.Next
+	if now, ok := seat.number(generation, at); ok && seat.next == now {
+		s.ask()
+	}
+	s.placed, s.at = generation, at
+	b.leave(s)
+}
+
+// leave takes a share out of those that wait.
+func (b *Batch) leave(s *Share) {
+	if s.located {
+		return
+	}
+	s.located = true
+	p := &b.m.waiting[s.seat]
+	for *p != s {
+		p = &(*p).link
+	}
+	*p, s.link = s.link, nil
+}
+
+// ask marks the events of s that its entity knows.
+func (s *Share) ask() {
+	b := s.batch
+	entity := b.m.seats.at(s.seat).entity
+	if entity == 0 {
+		return
+	}
+	for n := s.first; n != 0; n = b.entries[n-1].next[s.Kind] {
+		e := &b.entries[n-1]
+		e.known = e.known || b.m.find(under(e.idHash, entity)) != 0
+	}
+}
+
+// Forget makes the mirror forget an entity: what it holds may not be what the log says.
+func (b *Batch) Forget(s *Share) {
+	b.m.mu.Lock()
+	defer b.m.mu.Unlock()
+	b.m.empty(b.m.seats.at(s.seat))
+}
+
+// Refresh notes the second when the log was told to live on.
+func (b *Batch) Refresh(s *Share, second uint32) {
+	b.m.mu.Lock()
+	defer b.m.mu.Unlock()
+	b.m.seats.at(s.seat).refreshed = second
+}
+
+// Observe reads event number i of the batch as of its own time and then, if the batch is to be counted, counts it. The
+// events before it must have been observed.
+func (b *Batch) Observe(i int) Reading {
+	m, e, out := b.m, &b.entries[i], &b.readings[i]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bury()
+	s := sighting{event: &b.events[i], at: int64(e.op.at), hour: e.hour}
+	m.begin(&s, out)
+	out.Duplicate = e.known || e.repeated
+	for kind := range m.needs {
+		var known *entity
+		if e.share[kind] != 0 {
+			share := b.at(int(e.share[kind]) - 1)
+			out.Incomplete = out.Incomplete || share.Lost || !share.ready(m.seats.at(share.seat))
+			if no := m.seats.at(share.seat).entity; no != 0 {
+				known = m.arena.entities.at(no)
+				s.known = m.find(under(e.idHash, no))
+			}
+		}
+		m.readKind(payment.Kind(kind), known, &s, out)
+	}
+	if b.counts {
+		b.apply(e, &e.op, nil)
+		m.newest = max(m.newest, s.at)
+	}
+	return *out
+}
+
+// apply does what o says under all entities of an event, and tells then each of its shares.
+func (b *Batch) apply(e *entry, o *op, then func(*Share)) {
+	for kind := range e.share {
+		if e.share[kind] == 0 {
+			continue
+		}
+		s := b.at(int(e.share[kind]) - 1)
+		if then != nil {
+			then(s)
+		}
+		seat := b.m.seats.at(s.seat)
+		if !s.ready(seat) {
+			continue // somebody reads the log anew, and will find it there
+		}
+		if b.m.apply(seat, o, e.idHash); then != nil {
+			continue
+		}
+		if s.entity != seat.entity {
+			s.entity, s.applied = seat.entity, 0
+		}
+		s.applied++
+	}
+}
+
+// ready reports whether a seat has what came before the share's block.
+func (s *Share) ready(seat *seat) bool {
+	if s.at == 0 {
+		return seat.generation == s.placed
+	}
+	now, ok := seat.number(s.placed, s.at)
+	return ok && seat.next >= now
+}
+
+// Settle states what became of an event of the batch, which has been observed. It reports whether there is such an event.
+func (b *Batch) Settle(s *Settlement) bool {
+	m := b.m
+	o := op{code: opSettled, flags: settled(s.Declined, s.Anomalous), digest: digestOf(s.ID)}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i, ok := b.ids[m.hashOf(&o.digest)]
+	if !ok {
+		return false
+	}
+	b.apply(&b.entries[i], &o, func(s *Share) { s.Later = appendOp(s.Later, &o, nil) })
+	return true
+}
+
+// Advance tells the mirror that the blocks need not be read back from the logs. It is called when all is observed, or
+// nothing will be.
+func (b *Batch) Advance() {
+	m := b.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range b.n {
+		s := b.at(i)
+		seat := m.seats.at(s.seat)
+		now, ok := seat.number(s.placed, s.at)
+		if ok && len(s.Block) > 0 && s.at != 0 && seat.next == now {
+			b.own(s, seat)
+		}
+		s.Grown = seat.next > 1 && seat.size > growAbove && seat.size > 2*seat.base
+	}
+}
+
+func (b *Batch) own(s *Share, seat *seat) {
+	if s.applied == s.count && s.entity == seat.entity {
+		seat.next++
+		seat.size += uint32(len(s.Block))
+	} else if err := b.m.take(seat, text(s.Block)); err != nil {
+		panic(err) // what was written a moment ago cannot be read
+	}
+}
+
+// Appended tells that a block, the share's Block or its Later, was appended without reading what came before it, as
+// number at. The mirror takes it if it lacks nothing before.
+func (b *Batch) Appended(s *Share, block []byte, at uint32) {
+	m := b.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	seat := m.seats.at(s.seat)
+	generation := s.placed
+	if !s.located {
+		generation = s.Generation
+	}
+	if now, ok := seat.number(generation, at); ok && seat.next == now {
+		if err := m.take(seat, text(block)); err != nil {
+			panic(err) // what was written a moment ago cannot be read
+		}
+	}
+}
+
+// Close lets the entities of the batch go.
+func (b *Batch) Close() {
+	m := b.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range b.n {
+		s := b.at(i)
+		b.leave(s)
+		m.unpin(s.seat)
+	}
+	b.events, b.readings = nil, nil
+	if !b.spoiled && len(m.spare) < maxSpare {
+		m.spare = append(m.spare, b)
+	}
+}
+
+// maxSpare is how many closed batches are kept for their memory.
+const maxSpare = 8

@@ -1,0 +1,196 @@
+package redisvelocity
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// markers are keys all over the slots, each with the moment when a process last looked, in milliseconds. What a server
+// loses takes its markers along, or sets them back: that is how a flush, a restart without data and a failover that lost
+// writes are known. A marker is
+//
+//	missing          all that its server had is lost, or it never had anything
+//	1767225600000    all is well, and was at that moment
+//	-1767225600000   writes after that moment are lost
+//	h1767225600000:… somebody is bringing them back; 0 is all of them
+//
+// A missing marker is never made but by who heals.
+const markers = 64
+
+// marks is what this process knows of the markers.
+type marks struct {
+	keys []string
+	lock string // key of the healer's lock
+
+	mu       sync.Mutex
+	seen     []int64 // what each was at least
+	looked   time.Time
+	known    bool // they were looked at
+	lost     bool
+	since    time.Time
+	reported bool
+}
+
+// init names the markers, which are those of one signature: to logs of a new kind all is lost.
+func (m *marks) init(prefix, signature string) {
+	for _, tag := range spread(markers) {
+		m.keys = append(m.keys, prefix+signature+":m:{"+tag+"}")
+	}
+	m.seen = make([]int64, markers)
+	m.lock = prefix + signature + ":h"
+}
+
+// Health is what is known of the windows as a whole.
+type Health struct {
+	Ready bool // the server answered when it was last asked, and nothing is known to be lost
+	Known bool // the server has told whether something is lost
+	Lost  bool // something is, and readings are incomplete
+	// LostSince is the moment from which on what was counted may be missing; zero if it may be anything. It is the moment of
+	// counting, not the time of the event.
+	LostSince time.Time
+}
+
+// Health tells what is known now, without asking.
+func (w *Windows) Health() Health {
+	m := &w.marks
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return Health{Ready: m.known && !m.lost && !w.breaker.open(), Known: m.known, Lost: m.lost, LostSince: m.since}
+}
+
+func (m *marks) incomplete() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lost || !m.known
+}
+
+// due looks at the markers if it is time: the first time at once, and later in the background.
+func (m *marks) due(ctx context.Context, w *Windows, c client) {
+	now := w.o.Now()
+	m.mu.Lock()
+	known := m.known
+	due := now.Sub(m.looked) >= markEvery
+	if due {
+		m.looked = now
+	}
+	m.mu.Unlock()
+	switch {
+	case !known:
+		if err := m.look(ctx, w, c); err != nil {
+			w.o.Log.Warn("markers not read; readings are called incomplete", slog.Any("error", err))
+		}
+	case due:
+		w.background.Go(func() { m.lookAgain(w, c) })
+	}
+}
+
+// lookAgain is look in the background. Who calls the server tells when it cannot be reached.
+func (m *marks) lookAgain(w *Windows, c client) {
+	ctx, cancel := context.WithTimeout(w.closing, w.o.BatchTimeout)
+	defer cancel()
+	if err := m.look(ctx, w, c); err != nil {
+		w.o.Log.Debug("markers not read", slog.Any("error", err))
+	}
+}
+
+// suspect looks at the markers now, because a log was not what it had been.
+func (m *marks) suspect(ctx context.Context, w *Windows, c client) {
+	if err := m.look(ctx, w, c); err != nil {
+		w.o.Log.Debug("markers not read", slog.Any("error", err))
+	}
+}
+
+// look reads all markers and moves them on.
+func (m *marks) look(ctx context.Context, w *Windows, c client) error {
+	values, err := m.read(ctx, w, c)
+	if err != nil {
+		return err
+	}
+	lost, since := false, time.Time{}
+	for _, value := range values {
+		if at, ok := lostSince(value); ok {
+			if !lost || at.Before(since) {
+				since = at
+			}
+			lost = true
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known, m.lost, m.since = true, lost, since
+	if lost != m.reported {
+		m.reported = lost
+		w.o.Log.Warn("what redis holds", slog.Bool("lost", lost), slog.Time("since", since))
+	}
+	return nil
+}
+
+// read moves all markers on and returns what they were.
+func (m *marks) read(ctx context.Context, w *Windows, c client) ([]string, error) {
+	now := w.o.Now().UnixMilli()
+	ttl := strconv.FormatInt(w.ttl.Milliseconds(), 10)
+	m.mu.Lock()
+	args := make([]string, markers)
+	for i, seen := range m.seen {
+		args[i] = strconv.FormatInt(seen, 10)
+	}
+	m.looked = w.o.Now()
+	m.mu.Unlock()
+	values, err := w.each(ctx, c, &w.scripts.mark, m.keys, func(i int) []string {
+		return []string{strconv.FormatInt(now, 10), ttl, args[i]}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read markers: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i, value := range values {
+		m.seen[i] = 0 // whoever heals may begin with any moment
+		if at, err := strconv.ParseInt(value, 10, 64); err == nil && at > 0 {
+			m.seen[i] = max(at, now)
+		}
+	}
+	return values, nil
+}
+
+// lostSince reads a marker; ok is false if all is well.
+func lostSince(value string) (since time.Time, ok bool) {
+	text := ""
+	switch {
+	case value == "":
+		return time.Time{}, true
+	case value[0] == '-':
+		text = value[1:]
+	case value[0] == 'h':
+		text, _, _ = strings.Cut(value[1:], ":")
+	default:
+		return time.Time{}, false
+	}
+	at, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || at == 0 {
+		return time.Time{}, true
+	}
+	return time.UnixMilli(at).UTC(), true
+}
+
+// Run looks at the markers regularly until ctx ends, so that a loss is noticed while nothing is asked.
+func (w *Windows) Run(ctx context.Context) {
+	ticker := time.NewTicker(markEvery)
+	defer ticker.Stop()
+	for {
+		err := w.call(ctx, w.o.BatchTimeout, func(ctx context.Context, c client) error { return w.marks.look(ctx, w, c) })
+		if err != nil {
+			w.o.Log.Debug("markers not read", slog.Any("error", err))
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
