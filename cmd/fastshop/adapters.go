@@ -10,10 +10,10 @@ import (
 	"github.com/fastshop/pipeline/internal/decision"
 	"github.com/fastshop/pipeline/internal/httpapi"
 	"github.com/fastshop/pipeline/internal/ingest"
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/review"
-	"github.com/fastshop/pipeline/internal/sqlitestore"
 	"github.com/fastshop/pipeline/internal/stream"
 	"github.com/fastshop/pipeline/internal/vault"
 )
@@ -22,7 +22,7 @@ import (
 var apiErrors = []struct{ from, to error }{
 	{pipeline.ErrConflict, httpapi.ErrConflict},
 	{pipeline.ErrErased, httpapi.ErrErased},
-	{sqlitestore.ErrNotFound, httpapi.ErrNotFound},
+	{ledger.ErrNotFound, httpapi.ErrNotFound},
 	{stream.ErrFull, httpapi.ErrOverloaded},
 	{stream.ErrUnavailable, httpapi.ErrUnavailable},
 	{stream.ErrClosed, httpapi.ErrUnavailable},
@@ -61,7 +61,7 @@ func (a apiDecider) Decide(ctx context.Context, t payment.Transaction) (decision
 }
 
 // apiDecisions reads what is stored for the API.
-type apiDecisions struct{ store *sqlitestore.Store }
+type apiDecisions struct{ store books }
 
 func (a apiDecisions) Decision(ctx context.Context, id string) (httpapi.Record, error) {
 	s, err := a.store.Decision(ctx, id)
@@ -129,21 +129,36 @@ func (s stored) Known(ctx context.Context, ids []string) (map[string]ingest.Prio
 // lists keeps block and allow lists: durable in the store, and in memory for the intake, which asks on every
 // transaction.
 type lists struct {
-	store *sqlitestore.Store
-	now   func() time.Time
+	store  books
+	now    func() time.Time
+	shared bool // others may change what is stored
 
 	changing sync.Mutex // one change at a time, so that memory and store agree
 	current  atomic.Pointer[map[listKey]time.Time]
+	loaded   atomic.Int64 // when, Unix nanoseconds
 }
+
+// listsAge is how long a change of the lists by another process may stay unnoticed.
+const listsAge = 5 * time.Second
 
 type listKey struct {
 	list  payment.Lists
 	token payment.Token
 }
 
-func openLists(ctx context.Context, store *sqlitestore.Store, now func() time.Time) (*lists, error) {
-	l := &lists{store: store, now: now}
+func openLists(ctx context.Context, store books, shared bool, now func() time.Time) (*lists, error) {
+	l := &lists{store: store, shared: shared, now: now}
 	return l, l.reload(ctx)
+}
+
+// refresh takes in what others may have changed, if it is time to.
+func (l *lists) refresh(ctx context.Context) error {
+	if !l.shared || l.now().UnixNano()-l.loaded.Load() < int64(listsAge) {
+		return nil
+	}
+	l.changing.Lock()
+	defer l.changing.Unlock()
+	return l.reload(ctx)
 }
 
 // reload takes in what the store holds.
@@ -157,6 +172,7 @@ func (l *lists) reload(ctx context.Context) error {
 		current[listKey{e.List, e.Token}] = e.ExpiresAt
 	}
 	l.current.Store(&current)
+	l.loaded.Store(l.now().UnixNano())
 	return nil
 }
 
@@ -185,7 +201,7 @@ func (l *lists) Match(tokens []payment.Token) payment.Lists {
 func (l *lists) Put(ctx context.Context, e httpapi.ListEntry) (httpapi.ListEntry, bool, error) {
 	l.changing.Lock()
 	defer l.changing.Unlock()
-	stored, added, err := l.store.PutListEntry(ctx, sqlitestore.ListEntry{
+	stored, added, err := l.store.PutListEntry(ctx, ledger.ListEntry{
 		List: e.List, Kind: listKind(e.Kind), Token: e.Token, Reason: e.Reason, AddedBy: e.AddedBy, AddedAt: e.AddedAt, ExpiresAt: e.ExpiresAt,
 	})
 	if err != nil {
@@ -199,7 +215,7 @@ func (l *lists) Remove(ctx context.Context, list payment.Lists, kind string, tok
 	l.changing.Lock()
 	defer l.changing.Unlock()
 	err := l.store.DeleteListEntry(ctx, list, listKind(kind), token)
-	if errors.Is(err, sqlitestore.ErrNotFound) {
+	if errors.Is(err, ledger.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
@@ -224,7 +240,7 @@ func (l *lists) Entries(ctx context.Context, list payment.Lists, after int64, li
 	return page, nil
 }
 
-func apiEntry(e sqlitestore.ListEntry) httpapi.ListEntry {
+func apiEntry(e ledger.ListEntry) httpapi.ListEntry {
 	return httpapi.ListEntry{
 		Seq: e.Seq, List: e.List, Kind: vault.TokenKind(e.Kind).String(), Token: e.Token,
 		Reason: e.Reason, AddedBy: e.AddedBy, AddedAt: e.AddedAt, ExpiresAt: e.ExpiresAt,
@@ -232,10 +248,10 @@ func apiEntry(e sqlitestore.ListEntry) httpapi.ListEntry {
 }
 
 // listKind is the stored number of a kind of identifier: that of the vault, which makes the tokens. 0 is none.
-func listKind(name string) sqlitestore.ListKind {
+func listKind(name string) ledger.ListKind {
 	for k := vault.KindCustomer; k.String() != ""; k++ {
 		if k.String() == name {
-			return sqlitestore.ListKind(k)
+			return ledger.ListKind(k)
 		}
 	}
 	return 0

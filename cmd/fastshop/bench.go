@@ -21,6 +21,8 @@ type benchCommand struct {
 	Connections  int           `help:"Batches under way at once." default:"4"`
 	SyncRate     float64       `help:"Synchronous verdicts a second, sent at fixed times." default:"1000"`
 	SyncFor      time.Duration `help:"How long." default:"20s"`
+	Store        string        `help:"A PostgreSQL store to measure with, postgres://…; it must hold no transactions." placeholder:"URL"`
+	Velocity     string        `help:"A Redis to measure with, redis://…; its keys begin with a prefix of their own and are removed at the end." placeholder:"URL"`
 	Report       string        `help:"File for a JSON report." type:"path" placeholder:"FILE"`
 	JSON         bool          `help:"Print the report as JSON on stdout."`
 }
@@ -92,9 +94,21 @@ func (c *benchCommand) Run(ctx context.Context, out streams) (err error) {
 	return c.finish(out, r)
 }
 
+// places are the flags of a server that stores and counts elsewhere.
+func (c *benchCommand) places() []string {
+	var flags []string
+	if c.Store != "" {
+		flags = append(flags, "--store", c.Store)
+	}
+	if c.Velocity != "" {
+		flags = append(flags, "--velocity", c.Velocity)
+	}
+	return flags
+}
+
 // served measures a server in a process of its own.
 func (c *benchCommand) served(ctx context.Context, dir string, work *batches, r *benchReport, p *progress) error {
-	child, err := startChild(ctx, dir)
+	child, err := startChild(ctx, dir, c.places()...)
 	if err != nil {
 		return err
 	}

@@ -27,15 +27,15 @@ type child struct {
 }
 
 // startChild starts this very program as a server on free ports, with its data below dir.
-func startChild(ctx context.Context, dir string) (*child, error) {
+func startChild(ctx context.Context, dir string, places ...string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find the program: %w", err)
 	}
 	c := &child{}
-	c.process = exec.Command(self, "serve", "--json", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0",
+	c.process = exec.Command(self, append([]string{"serve", "--json", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0",
 		"--data-dir", filepath.Join(dir, "data"), "--keys-dir", filepath.Join(dir, "keys"), "--page", "off", "--log-level", "warn",
-		"--key-rate", "1000000", "--key-burst", "1000000", "--drain-time", "5m")
+		"--key-rate", "1000000", "--key-burst", "1000000", "--drain-time", "5m"}, places...)...)
 	c.process.Stderr = os.Stderr
 	out, err := c.process.StdoutPipe()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/load"
 	"github.com/fastshop/pipeline/internal/simulate"
 	"github.com/fastshop/pipeline/internal/sqlitestore"
@@ -94,7 +95,7 @@ func compareStored(t *testing.T, dir string, acked map[string]bool) {
 	}
 	defer store.Close()
 	seen := map[string]int{}
-	err = store.Rows(context.Background(), func(s sqlitestore.Stored) error {
+	err = store.Rows(context.Background(), func(s ledger.Stored) error {
 		seen[s.Transaction.ID]++
 		return nil
 	})

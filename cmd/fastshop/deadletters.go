@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"io"
 	"time"
 
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/pipeline"
-	"github.com/fastshop/pipeline/internal/sqlitestore"
 )
 
 type deadlettersCommand struct {
@@ -17,8 +17,8 @@ type deadlettersCommand struct {
 }
 
 type deadlettersList struct {
-	DataDir string `help:"Folder of stream and store; no other process may use it meanwhile." default:"fastshop-data" type:"path"`
-	JSON    bool   `help:"Print JSON, one object a line."`
+	places
+	JSON bool `help:"Print JSON, one object a line."`
 }
 
 // listedLetter is a dead letter as list prints it: without its data.
@@ -52,34 +52,39 @@ func (c *deadlettersList) Run(ctx context.Context, out streams) error {
 }
 
 // letters reads the store alone: neither keys nor windows are needed.
-func (c *deadlettersList) letters(ctx context.Context) (letters []sqlitestore.DeadLetter, err error) {
-	err = withStore(ctx, c.DataDir, func(store *sqlitestore.Store) error {
+func (c *deadlettersList) letters(ctx context.Context) (letters []ledger.DeadLetter, err error) {
+	err = withStore(ctx, &c.places, func(store books) error {
 		letters, err = store.DeadLetters(ctx, 0, -1)
 		return err
 	})
 	return letters, err
 }
 
-// withStore opens the store of a stopped program, alone, for as long as do takes.
-func withStore(ctx context.Context, dataDir string, do func(*sqlitestore.Store) error) error {
-	if err := dataFiles(dataDir, storeFile); err != nil {
+// withStore opens the store for as long as do takes: an embedded one of a stopped program, alone, or one in the cloud.
+func withStore(ctx context.Context, p *places, do func(books) error) (err error) {
+	if err := p.validate(); err != nil {
 		return err
 	}
-	lock, err := lockData(dataDir)
+	if p.storeEmbedded() {
+		if err := dataFiles(p.DataDir, storeFile); err != nil {
+			return err
+		}
+		lock, err := lockData(p.DataDir)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, lock.Unlock()) }()
+	}
+	store, err := openStore(ctx, opening{places: p, now: time.Now, crash: func(string) {}, cloud: new(clouds)}, io.Discard)
 	if err != nil {
 		return err
 	}
-	store, err := sqlitestore.Open(ctx, filepath.Join(dataDir, storeFile), sqlitestore.Options{})
-	if err != nil {
-		return errors.Join(err, lock.Unlock())
-	}
-	return errors.Join(do(store), store.Close(), lock.Unlock())
+	return errors.Join(do(store), store.Close())
 }
 
 type deadlettersReplay struct {
-	DataDir string `help:"Folder of stream and store; no other process may use it meanwhile." default:"fastshop-data" type:"path"`
-	KeysDir string `help:"Folder of keys; the data folder's name with -keys behind it if empty." type:"path" placeholder:"DIR"`
-	Rules   string `help:"Rule file to judge by; the built-in rules if empty." type:"path" placeholder:"FILE"`
+	places
+	Rules string `help:"Rule file to judge by; the built-in rules if empty." type:"path" placeholder:"FILE"`
 	policyFlags
 	JSON bool `help:"Print JSON, one object a line."`
 }
@@ -89,7 +94,9 @@ func (c *deadlettersReplay) Help() string {
 }
 
 // Validate refuses thresholds that make no policy; kong calls it.
-func (c *deadlettersReplay) Validate() error { return c.policy().Validate() }
+func (c *deadlettersReplay) Validate() error {
+	return errors.Join(c.places.validate(), c.policy().Validate())
+}
 
 // replayedLetter is what became of a dead letter, as replay prints it.
 type replayedLetter struct {
@@ -102,19 +109,18 @@ type replayedLetter struct {
 }
 
 func (c *deadlettersReplay) Run(ctx context.Context, out streams) error {
-	if err := dataFiles(c.DataDir, streamFile, storeFile); err != nil {
-		return err
+	if c.storeEmbedded() {
+		if err := dataFiles(c.DataDir, storeFile); err != nil {
+			return err
+		}
 	}
 	s := defaultSettings(c.DataDir, c.KeysDir)
-	s.Rules, s.policyFlags = c.Rules, c.policyFlags
-	if err := s.keysMatch(); err != nil { // before anything is made
-		return err
-	}
+	s.places, s.Rules, s.policyFlags = c.places, c.Rules, c.policyFlags
 	log, err := s.logger(out.err)
 	if err != nil {
 		return err
 	}
-	b, err := openBackends(ctx, s, log, out.err, hooks{})
+	b, err := openJudge(ctx, s, log, out.err)
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func (c *demoCommand) Run(ctx context.Context, out streams) error {
 }
 
 // conclude waits until all that was acknowledged is decided, and compares what was said with what is stored.
-func (c *demoCommand) conclude(v *server, ledger *ledger, report *demoReport) error {
+func (c *demoCommand) conclude(v *server, ledger *demoLedger, report *demoReport) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := v.drain(ctx); err != nil {
@@ -127,7 +127,7 @@ func (c *demoCommand) world(now time.Time) (world simulate.Config, span time.Dur
 }
 
 // play feeds the server and prints how it goes, until time is up or ctx ends.
-func (c *demoCommand) play(ctx context.Context, out streams, v *server, ledger *ledger) (*demoReport, error) {
+func (c *demoCommand) play(ctx context.Context, out streams, v *server, ledger *demoLedger) (*demoReport, error) {
 	key, _, err := v.keyring.Add(httpapi.Key{Name: "demo", Scopes: httpapi.Scopes(), ExpiresAt: time.Now().Add(24 * time.Hour)})
 	if err != nil {
 		return nil, err

@@ -8,13 +8,13 @@ import (
 	"math"
 	"time"
 
-	"github.com/fastshop/pipeline/internal/sqlitestore"
+	"github.com/fastshop/pipeline/internal/ledger"
 )
 
 type explainCommand struct {
-	ID      string `arg:"" help:"Id of the transaction."`
-	DataDir string `help:"Folder of stream and store; no other process may use it meanwhile." default:"fastshop-data" type:"path"`
-	JSON    bool   `help:"Print JSON."`
+	ID string `arg:"" help:"Id of the transaction."`
+	places
+	JSON bool `help:"Print JSON."`
 }
 
 func (c *explainCommand) Help() string {
@@ -48,9 +48,9 @@ type explainedReason struct {
 
 func (c *explainCommand) Run(ctx context.Context, out streams) error {
 	var e explanation
-	err := withStore(ctx, c.DataDir, func(store *sqlitestore.Store) error {
+	err := withStore(ctx, &c.places, func(store books) error {
 		stored, err := store.Decision(ctx, c.ID)
-		if errors.Is(err, sqlitestore.ErrNotFound) {
+		if errors.Is(err, ledger.ErrNotFound) {
 			return withHint(errors.New("no decision is stored under this id"), "ids are the shop's own; a record may wait in the stream, or be a dead letter: fastshop deadletters list")
 		}
 		if err != nil {
@@ -70,7 +70,7 @@ func (c *explainCommand) Run(ctx context.Context, out streams) error {
 	return nil
 }
 
-func explain(s *sqlitestore.Stored, names []string) explanation {
+func explain(s *ledger.Stored, names []string) explanation {
 	d := &s.Decision
 	e := explanation{
 		TransactionID: d.TransactionID, OccurredAt: s.Transaction.OccurredAt, Outcome: d.Outcome.String(), Score: d.Score,

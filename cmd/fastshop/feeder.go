@@ -35,7 +35,7 @@ func (c historyClock) due(at time.Time) time.Time {
 type feeder struct {
 	shop   *simulate.Shop
 	client *load.Client
-	ledger *ledger
+	ledger *demoLedger
 	clock  historyClock
 	count  int // transactions when their number is known: they are then spread evenly, the night as busy as the day
 

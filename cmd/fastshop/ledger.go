@@ -26,9 +26,9 @@ type demoReport struct {
 	Duplicated   int              `json:"duplicated"` // stored or decided more than once
 }
 
-// ledger remembers what the feeder sent and what the server said, to compare both at the end. It is safe for
+// demoLedger remembers what the feeder sent and what the server said, to compare both at the end. It is safe for
 // concurrent use.
-type ledger struct {
+type demoLedger struct {
 	latency *load.Latencies
 
 	mu         sync.Mutex
@@ -48,19 +48,19 @@ type entryInLedger struct {
 	outcome      decision.Outcome // Invalid until decided
 }
 
-func newLedger() *ledger {
-	return &ledger{latency: load.NewLatencies(), sent: map[string]*entryInLedger{}}
+func newLedger() *demoLedger {
+	return &demoLedger{latency: load.NewLatencies(), sent: map[string]*entryInLedger{}}
 }
 
 // send notes the truth about a transaction before it leaves.
-func (l *ledger) send(id string, fraud bool) {
+func (l *demoLedger) send(id string, fraud bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sent[id] = &entryInLedger{fraud: fraud}
 }
 
 // truth is what the simulator knows of a transaction.
-func (l *ledger) truth(id string) console.Truth {
+func (l *demoLedger) truth(id string) console.Truth {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch e := l.sent[id]; {
@@ -74,7 +74,7 @@ func (l *ledger) truth(id string) console.Truth {
 }
 
 // ack notes that the server took the transaction.
-func (l *ledger) ack(id string) {
+func (l *demoLedger) ack(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if e := l.sent[id]; e != nil && !e.acked {
@@ -84,14 +84,14 @@ func (l *ledger) ack(id string) {
 }
 
 // labeled notes that a label was stored.
-func (l *ledger) labeled() {
+func (l *demoLedger) labeled() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.labels++
 }
 
 // decided notes a stored decision.
-func (l *ledger) decided(d *decision.Decision) {
+func (l *demoLedger) decided(d *decision.Decision) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.sent[d.TransactionID]
@@ -117,7 +117,7 @@ func (l *ledger) decided(d *decision.Decision) {
 }
 
 // report is the state after a while.
-func (l *ledger) report(elapsed time.Duration) *demoReport {
+func (l *demoLedger) report(elapsed time.Duration) *demoReport {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := &demoReport{
@@ -132,7 +132,7 @@ func (l *ledger) report(elapsed time.Duration) *demoReport {
 }
 
 // reconcile asks the store about every acknowledged transaction and completes the report.
-func (l *ledger) reconcile(ctx context.Context, s pipeline.Store, r *demoReport) error {
+func (l *demoLedger) reconcile(ctx context.Context, s pipeline.Store, r *demoReport) error {
 	elapsed := time.Duration(r.Seconds * float64(time.Second))
 	*r = *l.report(elapsed)
 	l.mu.Lock()

@@ -66,6 +66,10 @@ type commands struct {
 	Rules       rulesCommand       `cmd:"" help:"Work on rule files."`
 	Apikey      apikeyCommand      `cmd:"" name:"apikey" help:"Make, list and revoke API keys."`
 	Deadletters deadlettersCommand `cmd:"" name:"deadletters" help:"Look at records that were put aside, and try them again."`
+	Migrate     migrateCommand     `cmd:"" help:"Bring the schema of a PostgreSQL store up to date, and make its roles."`
+	Doctor      doctorCommand      `cmd:"" help:"Check every place, permission and version, and say in words what is wrong."`
+	Windows     windowsCommand     `cmd:"" help:"Look after windows in Redis."`
+	Lambda      lambdaCommand      `cmd:"" help:"Serve AWS Lambda: ingest, process or admin."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 
 	Config kong.ConfigFlag `help:"Settings file (YAML); flags and environment win over it." placeholder:"FILE" env:"FASTSHOP_CONFIG"`
@@ -100,6 +104,9 @@ func run(ctx context.Context, args []string, io streams) (code int) {
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
+		if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
+			args = []string{"lambda"} // the archive's bootstrap is this program, started without arguments
+		}
 	}
 	parsed, err := parser.Parse(args)
 	if exited >= 0 { // --help printed what was asked for

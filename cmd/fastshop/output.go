@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -104,3 +105,6 @@ func count[N ~int | ~int64](n N) string {
 	}
 	return s
 }
+
+// quiet is a log for commands that say what there is to say themselves.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -16,7 +16,7 @@ import (
 
 	"github.com/fastshop/pipeline/internal/backtest"
 	"github.com/fastshop/pipeline/internal/decision"
-	"github.com/fastshop/pipeline/internal/sqlitestore"
+	"github.com/fastshop/pipeline/internal/ledger"
 )
 
 // measure reads the file a second time beside what was stored: the figures are of what is durable, not of what passed by.
@@ -74,7 +74,7 @@ func (m *measurement) add(row *replayRow, rows *storedRows) error {
 		return m.line(row.id, "", "refused", "")
 	}
 	s, err := rows.find(row.id)
-	if errors.Is(err, sqlitestore.ErrNotFound) {
+	if errors.Is(err, ledger.ErrNotFound) {
 		return m.line(row.id, "", "dead_letter", "")
 	}
 	if err != nil {
@@ -104,7 +104,7 @@ func (m *measurement) add(row *replayRow, rows *storedRows) error {
 }
 
 // conflicts reports whether another transaction is stored under the row's id: its verdict is not the row's.
-func (m *measurement) conflicts(row *replayRow, s *sqlitestore.Stored) bool {
+func (m *measurement) conflicts(row *replayRow, s *ledger.Stored) bool {
 	m.canonical = row.submission.AppendCanonical(m.canonical[:0])
 	return !s.Erased && s.Transaction.MAC != m.backends.vault.PayloadMAC(m.canonical)
 }
@@ -166,19 +166,19 @@ func (c *replayCommand) decisionLines() (*csv.Writer, func() error, error) {
 // scan beside the file is enough; what is not next in line is looked up by id.
 type storedRows struct {
 	ctx   context.Context
-	store *sqlitestore.Store
-	next  chan sqlitestore.Stored
+	store books
+	next  chan ledger.Stored
 	stop  context.CancelFunc
-	ahead *sqlitestore.Stored
+	ahead *ledger.Stored
 }
 
-func newStoredRows(ctx context.Context, store *sqlitestore.Store) *storedRows {
+func newStoredRows(ctx context.Context, store books) *storedRows {
 	scan, stop := context.WithCancel(ctx)
-	r := &storedRows{ctx: ctx, store: store, next: make(chan sqlitestore.Stored, 256), stop: stop}
+	r := &storedRows{ctx: ctx, store: store, next: make(chan ledger.Stored, 256), stop: stop}
 	go func() {
 		defer close(r.next)
 		// An error ends the scan early; the rows that are left are then looked up one by one, which reports it.
-		_ = store.Rows(scan, func(s sqlitestore.Stored) error {
+		_ = store.Rows(scan, func(s ledger.Stored) error {
 			select {
 			case r.next <- s:
 				return nil
@@ -190,7 +190,7 @@ func newStoredRows(ctx context.Context, store *sqlitestore.Store) *storedRows {
 	return r
 }
 
-func (r *storedRows) find(id string) (*sqlitestore.Stored, error) {
+func (r *storedRows) find(id string) (*ledger.Stored, error) {
 	if r.ahead == nil {
 		if s, ok := <-r.next; ok {
 			r.ahead = &s

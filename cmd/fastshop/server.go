@@ -15,6 +15,8 @@ import (
 	"github.com/fastshop/pipeline/internal/console"
 	"github.com/fastshop/pipeline/internal/httpapi"
 	"github.com/fastshop/pipeline/internal/pipeline"
+	"github.com/fastshop/pipeline/internal/stream"
+	"github.com/fastshop/pipeline/internal/velocity"
 )
 
 // server is a running program: backends, workers, API, page and metrics.
@@ -110,25 +112,10 @@ func (v *server) serve(s *http.Server, l net.Listener) {
 
 // handler puts the live page beside the API.
 func (v *server) handler(s *Settings, o serverOptions) (http.Handler, error) {
-	limits := httpapi.DefaultLimits()
-	limits.Rate, limits.Burst = s.KeyRate, s.KeyBurst
-	limits.InFlight.Sync, limits.InFlight.Async, limits.InFlight.Batch = s.SyncInFlight, s.AsyncInFlight, s.BatchInFlight
-	texts := map[string]httpapi.Text{}
-	for _, r := range v.rules.Rules() {
-		if _, ok := texts[r.Code]; !ok {
-			texts[r.Code] = httpapi.Text{PT: r.Text.PT, EN: r.Text.EN}
-		}
-	}
-	api, err := httpapi.New(httpapi.Config{
-		Intake: apiIntake{v.intake}, Decider: apiDecider{v.decider}, Decisions: apiDecisions{v.store},
-		Labels: apiLabels{v.labeler}, Lists: v.lists, ListVault: listVault{v.intake}, Keys: v.keyring,
-		Reasons: func(code string) httpapi.Text { return texts[code] },
-		Checks: []httpapi.Check{
-			{Name: "store", Ready: v.store.Ready}, {Name: "stream", Ready: v.stream.Ready}, {Name: "keys", Ready: v.vault.Ready},
-			{Name: "pipeline", Ready: v.working}, {Name: "api_keys", Ready: func(context.Context) error { return v.keyring.Check() }},
-		},
-		Limits: limits, Logger: v.log, Metrics: v.backends.metrics,
-	})
+	config := v.apiConfig(v.keyring)
+	config.Checks = append(v.checks(), httpapi.Check{Name: "pipeline", Ready: v.working},
+		httpapi.Check{Name: "api_keys", Ready: func(context.Context) error { return v.keyring.Check() }})
+	api, err := httpapi.New(config)
 	if err != nil {
 		return nil, err
 	}
@@ -143,6 +130,31 @@ func (v *server) handler(s *Settings, o serverOptions) (http.Handler, error) {
 		Feed: v.feed, Access: access, Secure: s.Secure, Authenticator: pageKeys{v.keyring}, Now: time.Now, Logger: v.log, Demo: o.demo, Version: version,
 	})
 	return beside(api, v.untilClosing(page)), nil
+}
+
+// checks say whether the parts that every request needs are there.
+func (b *backends) checks() []httpapi.Check {
+	return []httpapi.Check{
+		{Name: "store", Ready: b.store.Ready}, {Name: "stream", Ready: b.stream.Ready}, {Name: "keys", Ready: b.vault.Ready},
+	}
+}
+
+// apiConfig is the API over the open parts, for those whom keys lets in.
+func (b *backends) apiConfig(keys httpapi.Authenticator) httpapi.Config {
+	s, limits := b.settings, httpapi.DefaultLimits()
+	limits.Rate, limits.Burst = s.KeyRate, s.KeyBurst
+	limits.InFlight.Sync, limits.InFlight.Async, limits.InFlight.Batch = s.SyncInFlight, s.AsyncInFlight, s.BatchInFlight
+	texts := map[string]httpapi.Text{}
+	for _, r := range b.rules.Rules() {
+		if _, ok := texts[r.Code]; !ok {
+			texts[r.Code] = httpapi.Text{PT: r.Text.PT, EN: r.Text.EN}
+		}
+	}
+	return httpapi.Config{
+		Intake: apiIntake{b.intake}, Decider: apiDecider{b.decider}, Decisions: apiDecisions{b.store},
+		Labels: apiLabels{b.labeler}, Lists: b.lists, ListVault: listVault{b.intake}, Keys: keys,
+		Reasons: func(code string) httpapi.Text { return texts[code] }, Limits: limits, Logger: b.log, Metrics: b.metrics,
+	}
 }
 
 // working reports whether the stream is being carried to the store.
@@ -171,6 +183,9 @@ func (v *server) watch(ctx context.Context) {
 			return
 		case <-second.C:
 			v.measure(ctx)
+			if err := v.lists.refresh(ctx); err != nil && ctx.Err() == nil {
+				v.log.WarnContext(ctx, "block and allow lists not refreshed", slog.Any("error", err))
+			}
 		case <-quarter.C:
 			v.weigh()
 		case <-hour.C:
@@ -186,11 +201,15 @@ func (v *server) trimOnce(ctx context.Context) {
 }
 
 func (v *server) measure(ctx context.Context) {
-	if fault := errors.Join(v.store.Fault(), v.stream.Fault()); fault != nil {
+	if fault := v.fault(); fault != nil {
 		select {
 		case v.failed <- withHint(fault, "the disk failed under the data; the next start finds out what was written and goes on from there"):
 		default: // said already
 		}
+	}
+	if v.local == nil {
+		v.measureRemote(ctx)
+		return
 	}
 	all, err := v.standings(ctx)
 	if err != nil {
@@ -209,14 +228,38 @@ func (v *server) measure(ctx context.Context) {
 		v.backends.metrics.Lag(i, p.waiting(), age)
 	}
 	v.feed.SetBacklog(waiting)
-	held, room := v.stream.Bytes()
+	held, room := v.local.Bytes()
 	v.backends.metrics.Stream(held, room)
 }
 
-// weigh tells the metrics how large the windows are. It looks at every entity, so it is not for every second.
+// measureRemote tells how far reading is behind a stream that does not count its records.
+func (v *server) measureRemote(ctx context.Context) {
+	log, ok := v.stream.(interface {
+		Behind(p stream.Partition) time.Duration
+	})
+	if !ok {
+		return
+	}
+	partitions, err := v.stream.Partitions(ctx)
+	if err != nil {
+		return // the worker says so
+	}
+	for i, p := range partitions {
+		v.backends.metrics.Lag(i, 0, log.Behind(p))
+	}
+}
+
+// weigh tells the metrics how large the windows are: those in memory, or what is held in memory of those elsewhere. It
+// looks at every entity, so it is not for every second.
 func (v *server) weigh() {
-	st := v.windows.Stats()
-	v.backends.metrics.Windows(st.Bytes(), int64(st.Entities), int64(st.Events))
+	switch w := v.windows.(type) {
+	case *velocity.Memory:
+		st := w.Stats()
+		v.backends.metrics.Windows(st.Bytes(), int64(st.Entities), int64(st.Events))
+	case distant:
+		st := w.Stats().Mirror
+		v.backends.metrics.Windows(st.Bytes, int64(st.Entities), int64(st.Events))
+	}
 }
 
 // Stop lets requests finish, decides what waits in the stream for as long as the drain time allows, and closes

@@ -166,7 +166,7 @@ func TestAStoreAheadOfItsStreamIsRefused(t *testing.T) {
 	c.want(202, "POST", "/v1/transactions", "application/json", canaryPayment("a", ""))
 	p.stop()
 	copyFile(t, backup, filepath.Join(dir, "data", streamFile))
-	if said := refused(t, dir); !strings.Contains(said, "older than store.db") {
+	if said := refused(t, dir); !strings.Contains(said, "stream is older than the store") {
 		t.Errorf("an older stream: %s", said)
 	}
 }

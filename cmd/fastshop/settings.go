@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -23,9 +22,8 @@ import (
 type Settings struct {
 	// Where things are.
 
-	DataDir string `help:"Folder of stream and store. One process at a time." default:"fastshop-data" type:"path" group:"Places"`
-	KeysDir string `help:"Folder of keys, beside and never inside the data folder; its name with -keys behind it if empty. Back it up apart from the data." type:"path" placeholder:"DIR" group:"Places"`
-	Rules   string `help:"Rule file; the built-in rules if empty. See: fastshop rules show." type:"path" placeholder:"FILE" group:"Places"`
+	places
+	Rules string `help:"Rule file; the built-in rules if empty. See: fastshop rules show." type:"path" placeholder:"FILE" group:"Places"`
 
 	// Who is listened to.
 
@@ -69,7 +67,7 @@ type policyFlags struct {
 func defaultSettings(dataDir, keysDir string) *Settings {
 	limits, policy := httpapi.DefaultLimits(), decision.DefaultPolicy()
 	return &Settings{
-		DataDir: dataDir, KeysDir: keysBeside(dataDir, keysDir), Page: "off", DrainTime: 20 * time.Second,
+		places: embeddedPlaces(dataDir, keysDir), Page: "off", DrainTime: 20 * time.Second,
 		KeyRate: limits.Rate, KeyBurst: limits.Burst,
 		SyncInFlight: limits.InFlight.Sync, AsyncInFlight: limits.InFlight.Async, BatchInFlight: limits.InFlight.Batch,
 		policyFlags: policyFlags{policy.Challenge, policy.Review, policy.Decline},
@@ -93,9 +91,8 @@ func (s *Settings) Validate() error {
 	if err := s.policy().Validate(); err != nil {
 		faults = append(faults, err)
 	}
-	data, keys := filepath.Clean(s.DataDir), filepath.Clean(keysBeside(s.DataDir, s.KeysDir))
-	if keys == data || strings.HasPrefix(keys, data+string(filepath.Separator)) {
-		faults = append(faults, errors.New("--keys-dir must not be inside --data-dir: a copy of the data would hold the keys to it"))
+	if err := s.places.validate(); err != nil {
+		faults = append(faults, err)
 	}
 	for name, v := range map[string]int{"--partitions": s.Partitions, "--batch-size": s.BatchSize, "--sync-in-flight": s.SyncInFlight, "--async-in-flight": s.AsyncInFlight, "--batch-in-flight": s.BatchInFlight, "--key-burst": s.KeyBurst} {
 		if v < 1 {
@@ -175,9 +172,14 @@ func keysBeside(dataDir, keysDir string) string {
 	return filepath.Clean(dataDir) + "-keys"
 }
 
-// makeDirs makes data and key folders that only their owner can enter.
+// makeDirs makes data and key folders that only their owner can enter, as far as something is embedded in them. The data
+// folder also has the API keys.
 func (s *Settings) makeDirs() error {
-	for _, dir := range []string{s.DataDir, s.KeysDir} {
+	dirs := []string{s.DataDir}
+	if s.keysEmbedded() || s.kekEmbedded() || s.tokenKEKEmbedded() {
+		dirs = append(dirs, s.KeysDir)
+	}
+	for _, dir := range dirs {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("make folder: %w", err)
 		}

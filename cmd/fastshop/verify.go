@@ -10,14 +10,11 @@ import (
 
 	"github.com/fastshop/pipeline/internal/score"
 	"github.com/fastshop/pipeline/internal/sqlitefile"
-	"github.com/fastshop/pipeline/internal/sqlitestore"
-	"github.com/fastshop/pipeline/internal/stream/sqlitestream"
 	"github.com/fastshop/pipeline/internal/velocity"
 )
 
 type verifyCommand struct {
-	DataDir string `help:"Folder of stream and store; no other process may use it meanwhile." default:"fastshop-data" type:"path"`
-	KeysDir string `help:"Folder of keys, for the search for personal data; the data folder's name with -keys behind it if empty." type:"path" placeholder:"DIR"`
+	places
 	Rules   string `help:"Rule file that decides which windows are recounted; the built-in rules if empty." type:"path" placeholder:"FILE"`
 	Samples int    `help:"How many transactions to recount windows for and to search for personal data of." default:"100"`
 	JSON    bool   `help:"Print JSON."`
@@ -29,10 +26,11 @@ func (c *verifyCommand) Help() string {
 
 // Validate refuses what makes no sense; kong calls it.
 func (c *verifyCommand) Validate() error {
+	err := c.places.validate()
 	if c.Samples < 1 {
-		return errors.New("--samples must be at least 1")
+		err = errors.Join(err, errors.New("--samples must be at least 1"))
 	}
-	return nil
+	return err
 }
 
 // finding is the result of one check.
@@ -64,8 +62,9 @@ type verification struct {
 	show          func(format string, args ...any)
 	plan          velocity.Plan
 	windowOptions velocity.Options
-	stream        *sqlitestream.Log
-	store         *sqlitestore.Store
+	stream        queue
+	store         books
+	clouds        clouds
 	covered       map[string]int64 // transactions by audit chain; nil until the chains were read
 
 	closers []func() error // in the order of opening
@@ -103,8 +102,12 @@ func lockData(dir string) (*sqlitefile.DirLock, error) {
 
 // open opens stream and store as they are, without what a start refuses, mends or adds.
 func (c *verifyCommand) open(ctx context.Context, p *progress) (_ *verification, err error) {
-	if err := dataFiles(c.DataDir, streamFile, storeFile); err != nil {
-		return nil, err
+	for file, here := range map[string]bool{streamFile: c.streamEmbedded(), storeFile: c.storeEmbedded()} {
+		if here {
+			if err := dataFiles(c.DataDir, file); err != nil {
+				return nil, err
+			}
+		}
 	}
 	rules, err := loadRules(c.Rules)
 	if err != nil {
@@ -123,23 +126,33 @@ func (c *verifyCommand) open(ctx context.Context, p *progress) (_ *verification,
 			err = errors.Join(err, v.Close())
 		}
 	}()
-	lock, err := lockData(c.DataDir)
-	if err != nil {
+	if c.storeEmbedded() || c.streamEmbedded() {
+		lock, err := lockData(c.DataDir)
+		if err != nil {
+			return nil, err
+		}
+		v.closers = append(v.closers, lock.Unlock)
+	}
+	if err := v.openStream(ctx); err != nil {
 		return nil, err
 	}
-	v.closers = append(v.closers, lock.Unlock)
-	if v.stream, err = sqlitestream.Open(ctx, filepath.Join(c.DataDir, streamFile), sqlitestream.Options{}); err != nil {
-		return nil, err
-	}
-	v.closers = append(v.closers, v.stream.Close)
-	v.store, err = sqlitestore.Open(ctx, filepath.Join(c.DataDir, storeFile), sqlitestore.Options{
-		Progress: func(done, total int64) { v.show("opening store: %s of %s ids", count(done), count(total)) },
-	})
-	if err != nil {
+	o := opening{places: &c.places, now: time.Now, crash: func(string) {}, cloud: &v.clouds}
+	if v.store, err = openStore(ctx, o, p.w); err != nil {
 		return nil, err
 	}
 	v.closers = append(v.closers, v.store.Close)
 	return v, nil
+}
+
+func (v *verification) openStream(ctx context.Context) error {
+	s := &Settings{places: v.places}
+	b := &backends{settings: s, now: time.Now, log: quiet()}
+	if err := b.openStream(ctx); err != nil {
+		return err
+	}
+	v.stream = b.stream
+	v.closers = append(v.closers, b.closers...)
+	return nil
 }
 
 // Close closes what was opened, the latest first.

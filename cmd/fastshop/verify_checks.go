@@ -3,12 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/pipeline"
-	"github.com/fastshop/pipeline/internal/sqlitestore"
 	"github.com/fastshop/pipeline/internal/stream"
+	"github.com/fastshop/pipeline/internal/stream/sqlitestream"
 )
 
 // rows checks that every stored row can be read, is there once, says the same in all its columns, and adds up to the
@@ -16,7 +19,7 @@ import (
 func (v *verification) rows(ctx context.Context, f *finding) error {
 	counted, err := v.store.VerifyRows(ctx,
 		func(n int64) { v.show("reading stored rows: %s", count(n)) },
-		func(wrong *sqlitestore.RowFault) { f.fault("%v", wrong) })
+		func(wrong *ledger.RowFault) { f.fault("%v", wrong) })
 	f.Detail = fmt.Sprintf("%s transactions, each once; %s alerts, %s labels and the totals agree with them",
 		count(counted.Transactions()), count(counted.Alerts), count(counted.Frauds+counted.Genuine))
 	return err
@@ -72,16 +75,20 @@ func (v *verification) partition(ctx context.Context, f *finding, p stream.Parti
 	if err != nil {
 		return 0, 0, err
 	}
-	_, end, err := v.stream.End(ctx, p)
-	if err != nil {
-		return 0, 0, err
-	}
-	trimmed, kept, err := v.stream.Kept(ctx, p)
-	if err != nil {
-		return 0, 0, err
-	}
 	if found && c.Stream != v.stream.ID() {
 		f.fault("partition %s: the checkpoint belongs to another stream", p)
+	}
+	local, ok := v.stream.(*sqlitestream.Log)
+	if !ok {
+		return v.remote(ctx, f, p, c, found, dead)
+	}
+	_, end, err := local.End(ctx, p)
+	if err != nil {
+		return 0, 0, err
+	}
+	trimmed, kept, err := local.Kept(ctx, p)
+	if err != nil {
+		return 0, 0, err
 	}
 	handled, err := v.records(ctx, f, p, trimmed, c.Position, dead)
 	if err != nil {
@@ -95,6 +102,34 @@ func (v *verification) partition(ctx context.Context, f *finding, p stream.Parti
 		f.fault("partition %s: %d rows were stored from it, the checkpoint counts %d records: it was moved back", p, rows, c.Records)
 	}
 	return kept, max(0, end-c.Records), nil
+}
+
+// remote checks what a stream of the cloud still keeps of a partition. Without a checkpoint a function carries it, and
+// every record must have arrived, but for those of the last moments.
+func (v *verification) remote(ctx context.Context, f *finding, p stream.Partition, c pipeline.Checkpoint, found bool, dead map[pipeline.DeadLetterKey][]byte) (kept, waiting int64, err error) {
+	until := c.Position
+	if !found {
+		until = stream.Ended
+	}
+	for after := stream.Position(""); after != until; {
+		records, err := v.stream.Read(ctx, p, after, 1000)
+		switch {
+		case errors.Is(err, stream.ErrEnded), err == nil && len(records) == 0:
+			return kept, waiting, nil
+		case err != nil:
+			return kept, waiting, err
+		}
+		if i := slices.IndexFunc(records, func(r stream.Record) bool { return r.Position == until }); i >= 0 {
+			records = records[:i+1]
+		}
+		after = records[len(records)-1].Position
+		kept += int64(len(records))
+		v.show("reading the stream: partition %s, %s records", p, count(kept))
+		if err := v.matched(ctx, f, records, dead); err != nil {
+			return kept, waiting, err
+		}
+	}
+	return kept, waiting, nil
 }
 
 // deadLetters returns the data of open dead letters.

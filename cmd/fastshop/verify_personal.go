@@ -25,8 +25,14 @@ const keysBinding = "keys"
 // says where something was found, never what.
 func (v *verification) personal(ctx context.Context, f *finding) error {
 	s := defaultSettings(v.DataDir, v.KeysDir)
-	if _, err := os.Stat(filepath.Join(s.KeysDir, keysFile)); err != nil {
+	s.places = v.places
+	s.KeysDir = keysBeside(v.DataDir, v.KeysDir)
+	if _, err := os.Stat(filepath.Join(s.KeysDir, keysFile)); err != nil && v.keysEmbedded() {
 		f.skip("no keys in --keys-dir, so there is nothing to search for")
+		return nil
+	}
+	if !v.storeEmbedded() && !v.streamEmbedded() {
+		f.skip("nothing is kept in a folder of this machine")
 		return nil
 	}
 	if err := s.keysMatch(); err != nil { // nothing is made in a folder that is not what it should be

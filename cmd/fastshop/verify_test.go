@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/simulate"
 	"github.com/fastshop/pipeline/internal/sqlitestore"
@@ -67,12 +68,12 @@ func wholeShop(t *testing.T) (dir, email string) {
 
 // furnish adds a list entry and erases the customer of the first row.
 func furnish(ctx context.Context, s *sqlitestore.Store) error {
-	_, _, err := s.PutListEntry(ctx, sqlitestore.ListEntry{List: payment.Blocked, Kind: 5, Token: payment.Token{1}, ExpiresAt: time.Now().Add(time.Hour)})
+	_, _, err := s.PutListEntry(ctx, ledger.ListEntry{List: payment.Blocked, Kind: 5, Token: payment.Token{1}, ExpiresAt: time.Now().Add(time.Hour)})
 	if err != nil {
 		return err
 	}
 	first, enough := payment.Token{}, errors.New("enough")
-	err = s.Rows(ctx, func(r sqlitestore.Stored) error {
+	err = s.Rows(ctx, func(r ledger.Stored) error {
 		first = r.Transaction.Customer
 		return enough
 	})

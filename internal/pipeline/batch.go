@@ -21,6 +21,7 @@ type work struct {
 	before  int64 // records of the batch that are committed already
 	records int64
 	last    stream.Position
+	idle    bool // nothing came, and there is nothing to commit
 }
 
 // halves splits b between two of its entries, so that a checkpoint between the halves skips nothing. All dead letters

@@ -67,6 +67,9 @@ func (h *Healer) Heal(ctx context.Context) (int, error) {
 	return restored, err
 }
 
+// RestoreAll restores everything that is stored within the horizon, whether it is known to be missing or not.
+func (h *Healer) RestoreAll(ctx context.Context) (int, error) { return h.restore(ctx, time.Time{}) }
+
 func (h *Healer) restore(ctx context.Context, since time.Time) (int, error) {
 	if since.IsZero() {
 		return rebuild(ctx, func(fn func(Labeled) error) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/rule"
@@ -153,7 +154,7 @@ func (s *shop) work(batch int) error {
 func (s *shop) outcome(id string) decision.Outcome {
 	s.t.Helper()
 	d, err := s.stored.Decision(context.Background(), id)
-	if errors.Is(err, sqlitestore.ErrNotFound) {
+	if errors.Is(err, ledger.ErrNotFound) {
 		return decision.Invalid
 	}
 	s.must(err)

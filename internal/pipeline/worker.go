@@ -120,8 +120,8 @@ func (w *Worker) readAll(ctx context.Context, out chan<- work) error {
 			try++
 			continue
 		}
-		if b.last == "" {
-			continue // nothing came
+		if b.idle {
+			continue
 		}
 		w.crash("pipeline.decided")
 		w.read.Position = b.last
@@ -136,7 +136,7 @@ func (w *Worker) readAll(ctx context.Context, out chan<- work) error {
 	}
 }
 
-// readOnce reads and decides one batch. A batch without a position means that nothing came.
+// readOnce reads and decides one batch.
 func (w *Worker) readOnce(ctx context.Context) (work, error) {
 	records, err := w.Source.Read(ctx, w.Partition, w.read.Position, w.BatchSize)
 	switch {
@@ -148,7 +148,7 @@ func (w *Worker) readOnce(ctx context.Context) (work, error) {
 		return work{}, err
 	case len(records) == 0:
 		if err := w.Source.Wait(ctx, w.Partition, w.read.Position); !errors.Is(err, stream.ErrEnded) {
-			return work{}, err
+			return work{idle: true}, err
 		}
 		return work{last: stream.Ended}, nil
 	}
@@ -158,7 +158,7 @@ func (w *Worker) readOnce(ctx context.Context) (work, error) {
 
 // Gapped is a source that lets go of records by age alone, whether they were read or not.
 type Gapped interface {
-	// Horizon is a position from which everything that is kept can be read.
+	// Horizon is a position after which everything that is kept can be read; it may be the zero Position.
 	Horizon(ctx context.Context, p stream.Partition) (stream.Position, error)
 }
 
