@@ -34,16 +34,24 @@ var arrows = map[string]arrow{
 	"internal/vault":            {[]string{"payment"}, "keys and tokens; knows nothing of who calls"},
 	"internal/vault/sqlitekeys": {[]string{"vault", "payment", "sqlitefile"}, "serves the vault's port"},
 	"internal/vault/localkey":   {[]string{"vault"}, "serves the vault's port"},
+	"internal/vault/dynamokeys": {[]string{"vault", "payment", "cloud"}, "serves the vault's port"},
+	"internal/vault/kmswrap":    {[]string{"vault", "cloud"}, "serves the vault's port"},
+	"internal/lambda":           {[]string{"httpapi", "stream"}, "stands between AWS Lambda and the program"},
 
-	"internal/pipeline":            {[]string{"stream", "score", "decision", "velocity", "review", "audit", "payment", "telemetry"}, "sealed side"},
-	"internal/backtest":            {[]string{"score", "decision", "velocity", "payment"}, "sealed side"},
-	"internal/review":              {[]string{"decision"}, "sealed side"},
-	"internal/decision":            {[]string{"score", "rule", "payment"}, "sealed side"},
-	"internal/score":               {[]string{"rule", "velocity", "payment"}, "sealed side"},
-	"internal/velocity":            {[]string{"payment"}, "sealed side"},
-	"internal/audit":               {[]string{"payment"}, "sealed side"},
-	"internal/sqlitestore":         {[]string{"pipeline", "decision", "review", "audit", "payment", "stream", "sqlitefile"}, "serves the pipeline's port"},
-	"internal/stream/sqlitestream": {[]string{"stream", "sqlitefile"}, "serves the stream's ports"},
+	"internal/pipeline":               {[]string{"stream", "score", "decision", "velocity", "review", "audit", "payment", "telemetry"}, "sealed side"},
+	"internal/backtest":               {[]string{"score", "decision", "velocity", "payment"}, "sealed side"},
+	"internal/review":                 {[]string{"decision"}, "sealed side"},
+	"internal/decision":               {[]string{"score", "rule", "payment"}, "sealed side"},
+	"internal/score":                  {[]string{"rule", "velocity", "payment"}, "sealed side"},
+	"internal/velocity":               {[]string{"payment"}, "sealed side"},
+	"internal/audit":                  {[]string{"payment"}, "sealed side"},
+	"internal/ledger":                 {[]string{"pipeline", "decision", "review", "audit", "payment", "stream"}, "what every store keeps, apart from how"},
+	"internal/sqlitestore":            {[]string{"ledger", "group", "pipeline", "decision", "review", "audit", "payment", "stream", "sqlitefile"}, "serves the pipeline's port"},
+	"internal/pgstore":                {[]string{"ledger", "group", "pgstore/query", "pipeline", "decision", "review", "audit", "payment", "stream"}, "serves the pipeline's port"},
+	"internal/pgstore/query":          {nil, "generated: the queries"},
+	"internal/stream/sqlitestream":    {[]string{"stream", "sqlitefile", "group"}, "serves the stream's ports"},
+	"internal/stream/kinesisstream":   {[]string{"stream"}, "serves the stream's ports"},
+	"internal/velocity/redisvelocity": {[]string{"velocity", "payment"}, "serves the engine's and the pipeline's ports"},
 
 	"internal/load":       {nil, "leaf: a client that only speaks HTTP"},
 	"internal/payment":    {nil, "leaf: the vocabulary"},
@@ -52,15 +60,19 @@ var arrows = map[string]arrow{
 	"internal/pii":        {nil, "leaf"},
 	"internal/telemetry":  {nil, "leaf: anyone may import it"},
 	"internal/sqlitefile": {nil, "leaf: how SQLite files are opened"},
+	"internal/group":      {nil, "leaf: small changes gathered into one"},
+	"internal/cloud":      {nil, "leaf: how AWS is entered"},
+
+	"internal/testenv/servers": {[]string{"testenv"}, "the test servers, for a developer at work"},
 }
 
 // suites are imported by tests alone.
-var suites = []string{"internal/vault/vaulttest", "internal/stream/streamtest", "internal/velocity/velocitytest", "internal/storetest"}
+var suites = []string{"internal/vault/vaulttest", "internal/stream/streamtest", "internal/stream/kinesisstream/kinesistest", "internal/velocity/velocitytest", "internal/storetest", "internal/lambda/lambdatest", "internal/testenv", "internal/cloud/cloudtest"}
 
 // clear are the packages that see personal data in the clear. sealed are those that never can.
 var (
 	clearSide  = []string{"internal/vault", "internal/pii", "internal/ingest", "internal/simulate", "internal/console", "internal/httpapi"}
-	sealedSide = []string{"internal/pipeline", "internal/backtest", "internal/review", "internal/decision", "internal/score", "internal/velocity", "internal/audit", "internal/sqlitestore", "internal/stream", "internal/stream/sqlitestream", "internal/sqlitefile", "internal/rule", "internal/payment", "internal/telemetry"}
+	sealedSide = []string{"internal/pipeline", "internal/backtest", "internal/review", "internal/decision", "internal/score", "internal/velocity", "internal/audit", "internal/sqlitestore", "internal/stream", "internal/stream/sqlitestream", "internal/sqlitefile", "internal/ledger", "internal/pgstore", "internal/stream/kinesisstream", "internal/velocity/redisvelocity", "internal/group", "internal/rule", "internal/payment", "internal/telemetry"}
 )
 
 // source is what one folder's files import of this module, and how often they have a package comment.
@@ -113,7 +125,9 @@ func (s *source) add(file string) error {
 	}
 	isTest := strings.HasSuffix(file, "_test.go")
 	if !isTest {
-		s.files++
+		if !ast.IsGenerated(parsed) {
+			s.files++
+		}
 		if parsed.Doc != nil && !ast.IsGenerated(parsed) {
 			s.comments++
 		}
@@ -191,7 +205,8 @@ func TestSuitesAreImportedByTestsAlone(t *testing.T) {
 		}
 		used := false
 		for dir, s := range packages {
-			if slices.Contains(s.imports, suite) {
+			// A suite may stand on another, and the servers can be had without a test.
+			if slices.Contains(s.imports, suite) && !slices.Contains(suites, dir) && dir != "internal/testenv/servers" {
 				t.Errorf("%s imports %s outside of its tests", dir, suite)
 			}
 			used = used || slices.Contains(s.testImports, suite)

@@ -21,14 +21,14 @@ type benchCommand struct {
 	Connections  int           `help:"Batches under way at once." default:"4"`
 	SyncRate     float64       `help:"Synchronous verdicts a second, sent at fixed times." default:"1000"`
 	SyncFor      time.Duration `help:"How long." default:"20s"`
-	Store        string        `help:"A PostgreSQL store to measure with, postgres://…; it must hold no transactions." placeholder:"URL"`
-	Velocity     string        `help:"A Redis to measure with, redis://…; its keys begin with a prefix of their own and are removed at the end." placeholder:"URL"`
+	Store        string        `help:"A PostgreSQL server to measure with, postgres://…; the bench makes a database of its own there and drops it at the end." placeholder:"URL"`
+	Velocity     string        `help:"A Redis to measure with, redis://…; the bench's keys have a prefix of their own and are removed at the end." placeholder:"URL"`
 	Report       string        `help:"File for a JSON report." type:"path" placeholder:"FILE"`
 	JSON         bool          `help:"Print the report as JSON on stdout."`
 }
 
 func (c *benchCommand) Help() string {
-	return "Measures on this machine: the engine alone; ingest through the batch endpoint of a server in a process of its own, until everything is stored; synchronous verdicts at a fixed rate, each timed from the moment it was due; and how fast SQLite alone stores the very same rows. Needs about 3 GiB of disk for a million transactions."
+	return "Measures on this machine: the engine alone; ingest through the batch endpoint of a server in a process of its own, until everything is stored; synchronous verdicts at a fixed rate, each timed from the moment it was due; and how fast SQLite (or PostgreSQL, and Redis) alone does the very same work. Needs about 3 GiB of disk for a million transactions."
 }
 
 // benchReport is what a bench found.
@@ -41,8 +41,10 @@ type benchReport struct {
 	Engine    engineBench `json:"engine"`
 	Batch     batchBench  `json:"batch"`
 	Sync      syncBench   `json:"sync"`
-	Raw       rawBench    `json:"sqlite_raw"`
-	RatioRaw  float64     `json:"ratio_to_raw"` // batch rate over SQLite's own
+	Raw       *rawBench   `json:"sqlite_raw,omitempty"`
+	RatioRaw  float64     `json:"ratio_to_raw,omitempty"` // batch rate over SQLite's own
+	Postgres  *serverRaw  `json:"postgres_raw,omitempty"`
+	Redis     *serverRaw  `json:"redis_raw,omitempty"`
 	MemoryMiB struct {
 		Peak float64 `json:"peak_rss"`
 		End  float64 `json:"end_rss"`
@@ -82,33 +84,62 @@ func (c *benchCommand) Run(ctx context.Context, out streams) (err error) {
 	if r.Engine, err = c.engine(ctx, p); err != nil {
 		return err
 	}
-	if err := c.served(ctx, dir, work, r, p); err != nil {
+	servers, err := c.prepareServers(ctx)
+	if err != nil {
 		return err
 	}
-	p.print("SQLite alone: the same rows, tables, files and batches")
-	if r.Raw, err = rawSQLite(ctx, filepath.Join(dir, "data"), filepath.Join(dir, "raw"), c.BatchLines, c.Transactions); err != nil {
+	defer func() { err = errors.Join(err, servers.remove()) }()
+	if err := c.served(ctx, dir, servers, work, r, p); err != nil {
+		return err
+	}
+	if err := c.raw(ctx, dir, servers, r, p); err != nil {
 		return err
 	}
 	p.done()
-	r.RatioRaw = r.Batch.PerSecond / r.Raw.PerSecond
 	return c.finish(out, r)
 }
 
-// places are the flags of a server that stores and counts elsewhere.
-func (c *benchCommand) places() []string {
-	var flags []string
-	if c.Store != "" {
-		flags = append(flags, "--store", c.Store)
+// raw measures the parts alone, with what the server under test asked of them.
+func (c *benchCommand) raw(ctx context.Context, dir string, servers *scratch, r *benchReport, p *progress) error {
+	at := embeddedPlaces(filepath.Join(dir, "data"), filepath.Join(dir, "keys"))
+	var err error
+	if servers.store == "" {
+		p.print("SQLite alone: the same rows, tables, files and batches")
+		raw, err := rawSQLite(ctx, at.DataDir, filepath.Join(dir, "raw"), c.BatchLines, c.Transactions)
+		if err != nil {
+			return err
+		}
+		r.Raw, r.RatioRaw = &raw, r.Batch.PerSecond/raw.PerSecond
+	} else {
+		at.Store = servers.store
+		p.print("PostgreSQL alone: the same rows, table and batches")
+		if r.Postgres, err = c.rawPostgres(ctx, servers.store, r.Batch.PerSecond); err != nil {
+			return err
+		}
 	}
-	if c.Velocity != "" {
-		flags = append(flags, "--velocity", c.Velocity)
+	if servers.velocity != "" {
+		at.Velocity = servers.velocity
+		p.print("Redis alone: the same commands")
+		r.Redis, err = c.rawRedis(ctx, &at, r.Batch.PerSecond)
+	}
+	return err
+}
+
+// flags are those of a server that stores and counts elsewhere.
+func (s *scratch) flags() []string {
+	var flags []string
+	if s.store != "" {
+		flags = append(flags, "--store", s.store)
+	}
+	if s.velocity != "" {
+		flags = append(flags, "--velocity", s.velocity)
 	}
 	return flags
 }
 
 // served measures a server in a process of its own.
-func (c *benchCommand) served(ctx context.Context, dir string, work *batches, r *benchReport, p *progress) error {
-	child, err := startChild(ctx, dir, c.places()...)
+func (c *benchCommand) served(ctx context.Context, dir string, servers *scratch, work *batches, r *benchReport, p *progress) error {
+	child, err := startChild(ctx, dir, servers.flags()...)
 	if err != nil {
 		return err
 	}
@@ -143,6 +174,14 @@ func (c *benchCommand) finish(out streams, r *benchReport) error {
 	fmt.Fprintf(w, "batch endpoint       %8s transactions a second decided and stored (%s in %.1f s)\n", count(int(r.Batch.PerSecond)), count(r.Batch.Transactions), r.Batch.Seconds)
 	fmt.Fprintf(w, "synchronous verdicts %8.2f ms p99 at %.0f a second (p50 %.2f, p99.9 %.2f, max %.1f; %d failed)\n", r.Sync.Latency.P99, r.Sync.Rate, r.Sync.Latency.P50, r.Sync.Latency.P999, r.Sync.Latency.Max, r.Sync.Failed)
 	fmt.Fprintf(w, "server memory        %8.0f MiB at its peak\n", r.MemoryMiB.Peak)
-	fmt.Fprintf(w, "SQLite alone         %8s a second for the same rows; ratio %.2f\n", count(int(r.Raw.PerSecond)), r.RatioRaw)
+	if r.Raw != nil {
+		fmt.Fprintf(w, "SQLite alone         %8s a second for the same rows; ratio %.2f\n", count(int(r.Raw.PerSecond)), r.RatioRaw)
+	}
+	if raw := r.Postgres; raw != nil {
+		fmt.Fprintf(w, "PostgreSQL alone     %8s a second for the same rows (%s by COPY); ratio %.2f\n", count(int(raw.PerSecond)), count(int(raw.CopyRate)), raw.Ratio)
+	}
+	if raw := r.Redis; raw != nil {
+		fmt.Fprintf(w, "Redis alone          %8s a second for the same commands (%.1f calls each); ratio %.2f\n", count(int(raw.PerSecond)), raw.Calls, raw.Ratio)
+	}
 	return nil
 }

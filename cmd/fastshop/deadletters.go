@@ -12,8 +12,9 @@ import (
 )
 
 type deadlettersCommand struct {
-	List   deadlettersList   `cmd:"" help:"List open dead letters."`
-	Replay deadlettersReplay `cmd:"" help:"Decide and store dead letters again; what succeeds is settled."`
+	List    deadlettersList    `cmd:"" help:"List open dead letters."`
+	Replay  deadlettersReplay  `cmd:"" help:"Decide and store dead letters again; what succeeds is settled."`
+	Redrive deadlettersRedrive `cmd:"" help:"Carry the batches that Lambda gave up, whose places in the stream wait in a queue."`
 }
 
 type deadlettersList struct {

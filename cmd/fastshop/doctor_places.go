@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/pgstore"
@@ -94,14 +96,20 @@ func checkWindows(ctx context.Context, server redisvelocity.Server, plan velocit
 		return "", err
 	}
 	defer w.Close()
-	found := "answers"
-	if err := w.Connect(ctx); err != nil {
+	report, err := w.Check(ctx)
+	if err == nil {
+		err = w.Connect(ctx) // and look whether something is lost
+	}
+	if err != nil {
 		return "", withHint(err, "check host, port, user and shape of --velocity; decisions go on without windows, marked features_degraded")
 	}
-	if w.Health().Lost {
-		return "", withHint(fmt.Errorf("%s, but counted events are missing", found), "fastshop windows heal restores them from the store; fastshop serve does so by itself")
+	if len(report.Problems) > 0 {
+		return "", fmt.Errorf("%s: %s", report.Server, strings.Join(report.Problems, "; "))
 	}
-	return found, nil
+	if w.Health().Lost {
+		return "", withHint(errors.New("counted events are missing, or nothing was ever counted"), "fastshop windows heal restores them from the store; fastshop serve does so by itself")
+	}
+	return fmt.Sprintf("%s, %d nodes, maxmemory-policy %s", report.Server, report.Nodes, cmp.Or(report.Policy, "not told")), nil
 }
 
 func (e *examiner) lookAtStream(ctx context.Context) (string, error) {

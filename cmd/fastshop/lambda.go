@@ -150,6 +150,19 @@ func fromEvent(r events.KinesisEventRecord) ([]stream.Record, error) {
 		r.Kinesis.ApproximateArrivalTimestamp.UTC()), nil
 }
 
+// exitError is a command that did not end well. What it said is in the output.
+type exitError struct {
+	command string
+	code    int
+}
+
+func (e exitError) Error() string {
+	return fmt.Sprintf("command %s ended with exit code %d", e.command, e.code)
+}
+
+// ExitCode is the command's, for package lambda.
+func (e exitError) ExitCode() int { return e.code }
+
 // administrative are the commands that the function admin may be told to run.
 var administrative = []string{"migrate", "doctor", "windows", "deadletters", "verify", "explain", "version"}
 
@@ -163,7 +176,7 @@ func (c *lambdaCommand) admin(log *slog.Logger) lambda.Administrator {
 		code := run(ctx, command, streams{out, out})
 		log.InfoContext(ctx, "command ended", slog.String("command", command[0]), slog.Int("code", code), slog.Duration("took", time.Since(began)))
 		if code != exitDone {
-			return fmt.Errorf("command %s ended with exit code %d", command[0], code)
+			return exitError{command[0], code}
 		}
 		return nil
 	}, lambda.Options{Log: log})

@@ -45,13 +45,19 @@ type process struct {
 // start starts a server on dir; crash names the point where it kills itself, or is empty.
 func start(t *testing.T, dir, crash string, args ...string) *process {
 	t.Helper()
+	return startIn(t, dir, []string{"FASTSHOP_TESTONLY_CRASH=" + crash}, args...)
+}
+
+// startIn starts a server on dir with more in its environment.
+func startIn(t *testing.T, dir string, environment []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, ended: make(chan error, 1)}
 	p.command = exec.Command(os.Args[0], append([]string{
 		"serve", "--json", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--log-level", "error",
 		"--data-dir", filepath.Join(dir, "data"), "--keys-dir", filepath.Join(dir, "keys"), "--batch-size", "50", "--partitions", "3",
 		"--key-rate", "1000000", "--key-burst", "1000000", "--page", "open",
 	}, args...)...)
-	p.command.Env = append(os.Environ(), asProgram+"=1", "FASTSHOP_TESTONLY_CRASH="+crash)
+	p.command.Env = append(append(os.Environ(), asProgram+"=1"), environment...)
 	log, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)

@@ -2,14 +2,14 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
+	crand "crypto/rand"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/vault"
-
+	"github.com/fastshop/pipeline/internal/vault/dynamokeys"
 	"github.com/fastshop/pipeline/internal/vault/kmswrap"
 	"github.com/fastshop/pipeline/internal/vault/localkey"
 	"github.com/fastshop/pipeline/internal/vault/sqlitekeys"
@@ -56,13 +56,21 @@ func (b *backends) openKeys(ctx context.Context) (keystore, error) {
 		b.closers = append(b.closers, keys.Close)
 		return keys, nil
 	}
-	return nil, errors.New("not yet")
+	at, err := dynamokeys.ParseURL(b.settings.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("read --keys: %w", err)
+	}
+	aws, err := b.clouds.config(ctx, at.Cloud)
+	if err != nil {
+		return nil, err
+	}
+	return dynamokeys.New(aws, at.Table, rand.Float64), nil
 }
 
 // wrapper opens a key-encryption key: a file of the key folder, or one of KMS.
 func (b *backends) wrapper(ctx context.Context, place, file string) (vault.Wrapper, error) {
 	if embedded("kek", place) {
-		return localkey.Open(filepath.Join(b.settings.KeysDir, file), rand.Reader)
+		return localkey.Open(filepath.Join(b.settings.KeysDir, file), crand.Reader)
 	}
 	at, err := kmswrap.ParseURL(place)
 	if err != nil {
@@ -72,5 +80,5 @@ func (b *backends) wrapper(ctx context.Context, place, file string) (vault.Wrapp
 	if err != nil {
 		return nil, err
 	}
-	return kmswrap.Open(aws, at.ARN, rand.Reader)
+	return kmswrap.Open(aws, at.ARN, crand.Reader)
 }

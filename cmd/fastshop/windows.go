@@ -141,3 +141,12 @@ func (b *backends) healer() *pipeline.Healer {
 	}
 	return &pipeline.Healer{Store: b.store, Windows: d, Horizon: profileHorizon, Now: b.now, Log: b.log}
 }
+
+// clearWindows removes every key under the prefix of a place.
+func clearWindows(ctx context.Context, place string) error {
+	server, err := cacheServer(ctx, place, new(clouds))
+	if err != nil {
+		return err
+	}
+	return redisvelocity.Clear(ctx, server)
+}

@@ -32,6 +32,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 )
 
 // The time limits of a connection, and the defaults of [Options].
@@ -81,6 +82,7 @@ func Load(ctx context.Context, o Options) (aws.Config, error) {
 	settings := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client), // the SDK adds AWS_CA_BUNDLE to it
 		config.WithRetryer(o.retryer()),
+		config.WithLogger(logging.Nop{}), // it would write to stderr, past the program's own log
 	}
 	if o.Region != "" {
 		settings = append(settings, config.WithRegion(o.Region))

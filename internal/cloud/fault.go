@@ -69,7 +69,7 @@ func FaultOf(err error) Fault {
 // Code is AWS's name of the error, such as ThrottlingException; "" for an error that is not an answer of AWS.
 func Code(err error) string {
 	var api smithy.APIError
-	if errors.As(err, &api) {
+	if errors.As(err, &api) && api.ErrorCode() != "UnknownError" { // the SDK's word for an answer without a name
 		return api.ErrorCode()
 	}
 	return ""

@@ -47,8 +47,11 @@ func openChild(name Name) Open {
 	return func(ctx context.Context) (any, func() error, error) {
 		closeAll := func() error {
 			fmt.Fprintln(os.Stderr, "child closed")
-			if os.Getenv("CHILD_CLOSE") == "fails" {
+			switch os.Getenv("CHILD_CLOSE") {
+			case "fails":
 				return errors.New("cannot close")
+			case "hangs":
+				time.Sleep(time.Hour)
 			}
 			return nil
 		}

@@ -116,6 +116,7 @@ func TestRedriveCarriesWhatWasGivenUp(t *testing.T) {
 		{"one that fails again", [][]byte{lambdatest.FailedMessage("s", all[:3], 9), lambdatest.FailedMessage("s", all[4:5], 9)}, keeps(1, all...), RedriveOptions{}, map[string]error{"s/2": errDown}, Redriven{Batches: 1, Records: 2, Stay: 1}, "s/1 s/5", 1, errDown},
 		{"no more than the limit", [][]byte{lambdatest.FailedMessage("s", all[:1], 9), lambdatest.FailedMessage("s", all[1:2], 9)}, keeps(1, all...), RedriveOptions{Limit: 1}, nil, Redriven{Batches: 1, Records: 1}, "s/1", 1, nil},
 		{"a stream that cannot be read", [][]byte{lambdatest.FailedMessage("s", all[:1], 9)}, func(context.Context, stream.Partition, string, string) (Range, error) { return Range{}, errDown }, RedriveOptions{}, nil, Redriven{Stay: 1}, "", 1, errDown},
+		{"as many as there were, though one is gone", [][]byte{lambdatest.FailedMessage("s", []stream.Record{all[0], all[4]}, 9)}, keeps(2, all...), RedriveOptions{}, nil, Redriven{Records: 4, Gaps: []Gap{{"s", "49601", "49605", 1}}, Stay: 1}, "s/2 s/3 s/4 s/5", 1, nil},
 		{"records of other lanes in the range", [][]byte{lambdatest.FailedMessage("s", []stream.Record{all[0], all[4]}, 9)}, keeps(1, all...), RedriveOptions{}, nil, Redriven{Batches: 1, Records: 5}, "s/1 s/2 s/3 s/4 s/5", 0, nil},
 	} {
 		q := &queue{}

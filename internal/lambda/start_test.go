@@ -46,6 +46,9 @@ func start(t *testing.T, handler string, o lambdatest.Options, env ...string) *l
 		t.Fatal(err)
 	}
 	o.Handler = handler
+	if o.Term == 0 {
+		o.Term = 10 * time.Second // the machine may be busy, and the race detector ends slowly
+	}
 	return lambdatest.Start(t, []string{program}, env, o)
 }
 
@@ -147,6 +150,16 @@ func TestLimitsOfLambda(t *testing.T) {
 		if _, _, err := f.Invoke(t.Context(), payload); err == nil {
 			t.Errorf("an event that is %s was sent", name)
 		}
+	}
+}
+
+func TestProcessThatDoesNotEnd(t *testing.T) {
+	f := start(t, "admin", lambdatest.Options{Term: time.Millisecond}, "CHILD_CLOSE=hangs")
+	if out, _, _ := command(t, f, "pid"); out == "" {
+		t.Fatal("no process")
+	}
+	if codes := f.Shutdown(); !slices.Equal(codes, []int{-1}) {
+		t.Errorf("ended with %v", codes)
 	}
 }
 

@@ -61,6 +61,7 @@ func connect(ctx context.Context, o *Options) (*pgxpool.Pool, error) {
 	config.MinConns, config.MinIdleConns = 0, 0
 	config.MaxConnLifetime, config.MaxConnLifetimeJitter = time.Hour, 5*time.Minute
 	config.MaxConnIdleTime = 10 * time.Minute
+	config.AfterConnect = teach
 	if ask := o.Password; ask != nil {
 		config.BeforeConnect = func(ctx context.Context, c *pgx.ConnConfig) error { return fill(ctx, c, ask) }
 	}

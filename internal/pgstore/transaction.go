@@ -105,8 +105,7 @@ func (t *tx) insert(ctx context.Context) error {
 		}
 		b.Queue(sql, string(next.Partition), next.Stream, string(next.After), string(next.Position), next.Records)
 	}
-	b.Queue(insertRows, rows.places, rows.occurred, rows.outcomes, rows.flags, rows.customers, rows.keys, rows.payloads, rows.decisions,
-		rows.macs, rows.sealed)
+	b.Queue(insertRows, rows.arguments()...)
 	answers := t.conn.SendBatch(ctx, b)
 	fenced := error(nil)
 	err := exec(answers)
@@ -190,6 +189,19 @@ func (t *tx) arrays() *columnArrays {
 		a.payloads[to], a.decisions[to], a.macs[to], a.sealed[to] = r.Payload, r.Decision, r.MAC, r.Sealed
 	}
 	return a
+}
+
+// arguments are those of insertRows.
+func (a *columnArrays) arguments() []any {
+	columns := []blobs{{values: a.customers}, {values: a.keys}, {values: a.payloads}, {values: a.decisions}, {values: a.macs}, {values: a.sealed}}
+	for i := range columns {
+		columns[0].room += columns[i].size()
+	}
+	arguments := []any{a.places, a.occurred, a.outcomes, a.flags}
+	for _, c := range columns {
+		arguments = append(arguments, c)
+	}
+	return arguments
 }
 
 // receive fills the receipts: those of rows that were inserted, and, if some were not, those of what is stored for their

@@ -20,6 +20,9 @@ var allowedKeys = map[string]string{
 	"from":      "a state or version that is left",
 	"to":        "a state or version that is reached",
 	"advice":    "a fixed sentence for the operator",
+	"command":   "a command of this program, from a closed set",
+	"reachable": "true or false",
+	"lost":      "true or false",
 
 	// Errors. The text is redacted by pattern; the rule for errors is in CONTRIBUTING.md.
 	"error":   "without personal data by rule, and redacted by pattern",
@@ -44,9 +47,10 @@ var allowedKeys = map[string]string{
 
 	// The journey of a transaction.
 	"transaction_id": "made by the shop; it names a payment, and a CPF used as one is redacted",
-	"partition":      "a number",
+	"partition":      "a number, or the id of a shard",
 	"position":       "a number",
 	"checkpoint":     "a position",
+	"after":          "a position",
 	"stream":         "the random id of a stream file",
 	"chain":          "the name of an audit chain",
 	"seq":            "a number in an audit chain",
@@ -93,4 +97,5 @@ var allowedKeys = map[string]string{
 	"rows":          "a count",
 	"keys":          "a count of API keys",
 	"skipped_lines": "a count",
+	"missing":       "a count",
 }

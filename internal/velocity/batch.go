@@ -52,6 +52,7 @@ type Share struct {
 	batch   *Batch
 	seat    uint32
 	located bool
+	asked   bool   // it is settled which of its events were counted before
 	placed  uint64 // generation in which the block lies
 	at      uint32 // number of the block; 0: unknown
 	entity  uint32 // to which entries were applied
@@ -217,7 +218,7 @@ func (b *Batch) shareOf(kind payment.Kind, t *payment.Token) int {
 	if no != 0 {
 		for s := m.waiting[no]; s != nil; s = s.link {
 			if s.batch == b {
-				return int(s.applied) // until it is filled, its own number
+				return int(s.applied) // its own number, until it is filled
 			}
 		}
 	}

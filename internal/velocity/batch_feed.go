@@ -31,7 +31,7 @@ func (b *Batch) Feed(s *Share, generation uint64, from uint32, blocks []string) 
 	}
 	for _, block := range blocks[min(int(seat.next-from), len(blocks)):] {
 		for w := m.waiting[s.seat]; w != nil; w = w.link {
-			if len(w.Block) > 0 && string(w.Block) == block {
+			if !w.asked && w.is(block, seat) {
 				w.ask()
 			}
 		}
@@ -59,27 +59,30 @@ func (b *Batch) Behind(s *Share, generation uint64, at uint32) uint32 {
 	return 1
 }
 
+// is reports whether the block that the seat takes next is the share's own, which another batch has fetched.
+func (s *Share) is(block string, seat *seat) bool {
+	if !s.located {
+		return len(s.Block) > 0 && string(s.Block) == block
+	}
+	now, ok := seat.number(s.placed, s.at)
+	return ok && seat.next == now
+}
+
 // Locate tells where the share's block lies in its log, or would lie if there were one: at is its number, or 0 if it
-// cannot be said. Now that all before it is known it is decided which events had been counted.
+// cannot be said.
 func (b *Batch) Locate(s *Share, generation uint64, at uint32) {
 	m := b.m
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	seat := m.seats.at(s.seat)
 	seat.foreign = s.Next > 0 && at != s.Next
-	if now, ok := seat.number(generation, at); ok && seat.next == now {
-		s.ask()
-	}
-	s.placed, s.at = generation, at
-	b.leave(s)
+	now, ok := seat.number(generation, at)
+	s.placed, s.at, s.located = generation, at, true
+	s.asked = s.asked || !ok || seat.next != now // too late to ask
 }
 
-// leave takes a share out of those that wait.
+// leave takes a share out of those of its seat.
 func (b *Batch) leave(s *Share) {
-	if s.located {
-		return
-	}
-	s.located = true
 	p := &b.m.waiting[s.seat]
 	for *p != s {
 		p = &(*p).link
@@ -87,9 +90,11 @@ func (b *Batch) leave(s *Share) {
 	*p, s.link = s.link, nil
 }
 
-// ask marks the events of s that its entity knows.
+// ask marks the events of s that its entity knows, before it learns of them by somebody else. As long as nobody has asked
+// it is enough to look when an event is observed.
 func (s *Share) ask() {
 	b := s.batch
+	s.asked = true
 	entity := b.m.seats.at(s.seat).entity
 	if entity == 0 {
 		return
@@ -123,48 +128,39 @@ func (b *Batch) Observe(i int) Reading {
 	m.bury()
 	s := sighting{event: &b.events[i], at: int64(e.op.at), hour: e.hour}
 	m.begin(&s, out)
-	out.Duplicate = e.known || e.repeated
-	for kind := range m.needs {
-		var known *entity
-		if e.share[kind] != 0 {
-			share := b.at(int(e.share[kind]) - 1)
-			out.Incomplete = out.Incomplete || share.Lost || !share.ready(m.seats.at(share.seat))
-			if no := m.seats.at(share.seat).entity; no != 0 {
-				known = m.arena.entities.at(no)
-				s.known = m.find(under(e.idHash, no))
-			}
+	for kind := payment.KindCustomer; kind < payment.KindCount; kind++ {
+		if e.share[kind] == 0 {
+			m.readKind(kind, nil, &s, out)
+			continue
 		}
-		m.readKind(payment.Kind(kind), known, &s, out)
+		share := b.at(int(e.share[kind]) - 1)
+		seat := m.seats.at(share.seat)
+		ready := share.ready(seat)
+		out.Incomplete = out.Incomplete || share.Lost || !ready
+		var known *entity
+		if s.known = 0; seat.entity != 0 {
+			known = m.arena.entities.at(seat.entity)
+			s.known = m.find(under(e.idHash, seat.entity))
+			e.known = e.known || s.known != 0 && !share.asked
+		}
+		m.readKind(kind, known, &s, out)
+		if b.counts && ready { // else somebody reads the log anew, and will find it there
+			m.apply(seat, &e.op, e.idHash, s.known)
+			share.did(seat)
+		}
 	}
-	if b.counts {
-		b.apply(e, &e.op, nil)
+	if out.Duplicate = e.known || e.repeated; b.counts {
 		m.newest = max(m.newest, s.at)
 	}
 	return *out
 }
 
-// apply does what o says under all entities of an event, and tells then each of its shares.
-func (b *Batch) apply(e *entry, o *op, then func(*Share)) {
-	for kind := range e.share {
-		if e.share[kind] == 0 {
-			continue
-		}
-		s := b.at(int(e.share[kind]) - 1)
-		if then != nil {
-			then(s)
-		}
-		seat := b.m.seats.at(s.seat)
-		if !s.ready(seat) {
-			continue // somebody reads the log anew, and will find it there
-		}
-		if b.m.apply(seat, o, e.idHash); then != nil {
-			continue
-		}
-		if s.entity != seat.entity {
-			s.entity, s.applied = seat.entity, 0
-		}
-		s.applied++
+// did notes that one more of the share's events has been applied.
+func (s *Share) did(seat *seat) {
+	if s.entity != seat.entity {
+		s.entity, s.applied = seat.entity, 0
 	}
+	s.applied++
 }
 
 // ready reports whether a seat has what came before the share's block.
@@ -186,7 +182,17 @@ func (b *Batch) Settle(s *Settlement) bool {
 	if !ok {
 		return false
 	}
-	b.apply(&b.entries[i], &o, func(s *Share) { s.Later = appendOp(s.Later, &o, nil) })
+	e := &b.entries[i]
+	for kind := range e.share {
+		if e.share[kind] == 0 {
+			continue
+		}
+		share := b.at(int(e.share[kind]) - 1)
+		share.Later = appendOp(share.Later, &o, nil)
+		if seat := m.seats.at(share.seat); share.ready(seat) {
+			m.apply(seat, &o, e.idHash, m.find(under(e.idHash, seat.entity)))
+		}
+	}
 	return true
 }
 

@@ -28,7 +28,7 @@ type Mirror struct {
 	ids     table      // of events, to records
 	places  table      // of tokens, to seats
 	seats   slab[seat]
-	waiting []*Share // by seat: those of open batches that were not located yet
+	waiting []*Share // of open batches, by seat
 	names   slab[counterpart]
 	keys    table    // of counterparts
 	used    uint32   // seat that was used last; the ring goes on to the one that was not used for longest

@@ -19,7 +19,8 @@ func (m *Mirror) take(s *seat, block string) error {
 		if o.code <= opKept {
 			o.hour = m.hourOf(o.at)
 		}
-		m.apply(s, &o, m.hashOf(&o.digest))
+		idHash := m.hashOf(&o.digest)
+		m.apply(s, &o, idHash, m.find(under(idHash, s.entity)))
 	}
 	if r.err != nil {
 		m.empty(s)
@@ -35,8 +36,8 @@ func (c *core) hourOf(second uint32) uint8 {
 	return uint8(time.Unix(int64(second), 0).In(c.location).Hour())
 }
 
-// apply does what an entry says. idHash is that of its digest.
-func (m *Mirror) apply(s *seat, o *op, idHash uint64) {
+// apply does what an entry says. idHash is that of its digest, and ref the record that the seat's entity has of it, or 0.
+func (m *Mirror) apply(s *seat, o *op, idHash uint64, ref uint32) {
 	if s.entity == 0 {
 		s.entity = m.arena.entities.take()
 		*m.arena.entities.at(s.entity) = entity{token: s.token, kind: s.kind, first: 1} // first after last: never
@@ -46,11 +47,9 @@ func (m *Mirror) apply(s *seat, o *op, idHash uint64) {
 		m.applyHead(e, &o.head)
 		return
 	}
-	hash := under(idHash, s.entity)
-	ref := m.find(hash)
 	switch {
 	case o.code <= opKept && ref == 0:
-		m.insert(e, hash, o)
+		m.insert(e, under(idHash, s.entity), o)
 	case ref == 0, o.code == opEvent:
 	case o.code <= opKept:
 		m.retag(e, ref, o.flags, o.knownAt)

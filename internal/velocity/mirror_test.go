@@ -2,10 +2,11 @@ package velocity_test
 
 import (
 	"context"
-	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/velocity"
@@ -175,49 +176,121 @@ func (w *mirrored) Retract(_ context.Context, e []velocity.Event) error {
 }
 
 func TestMirror(t *testing.T) {
-	for _, c := range []struct {
-		name      string
-		budget    int64
-		snapshots int
-	}{
-		{"kept", 1 << 30, 0},
-		{"forgotten at once", 0, 0},
-		{"compacted", 1 << 30, 3},
-		{"compacted and forgotten", 3000, 2},
-	} {
-		t.Run(c.name, func(t *testing.T) {
+	for name, snapshots := range map[string]int{"whole logs": 0, "with snapshots": 12} {
+		t.Run(name, func(t *testing.T) {
 			velocitytest.Run(t, func(t *testing.T, plan velocity.Plan, o velocity.Options) velocitytest.Windows {
-				w := newMirrored(t, newLogs(), plan, o, c.budget)
-				w.snapshots = c.snapshots
+				w := newMirrored(t, newLogs(), plan, o, 1<<30)
+				w.snapshots = snapshots
 				return w
 			})
 		})
 	}
 }
 
-// several are mirrors over the same logs that take turns.
-type several struct {
-	mu      sync.Mutex
-	mirrors []*mirrored
-	turn    int
+// Mirrors that take turns on the same logs, with much room, little and none, say the same as a memory that saw it all.
+func TestMirrorsTakeTurns(t *testing.T) {
+	plan := velocity.All()
+	l := newLogs()
+	var mirrors []*mirrored
+	for _, budget := range []int64{1 << 30, 30_000, 0} {
+		w := newMirrored(t, l, plan, velocity.Options{MaxEvents: 150, MaxCounterparts: 5}, budget)
+		w.snapshots = 40
+		mirrors = append(mirrors, w)
+	}
+	m := newMemory(t, plan, velocity.Options{MaxEvents: 150, MaxCounterparts: 5})
+	history := payments(1500, 20*time.Minute)
+	r := rand.New(rand.NewPCG(2, 2))
+	for from := 0; from < len(history); {
+		to := min(from+1+r.IntN(8), len(history))
+		var events []velocity.Event
+		for i := max(from-2, 0); i < to; i++ {
+			events = append(events, history[i].Event)
+		}
+		got, err := mirrors[r.IntN(3)].Observe(t.Context(), events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := m.Observe(t.Context(), events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range events {
+			if !want[i].Late && !equal(got[i], want[i]) {
+				t.Fatalf("event %d of a batch from %d is read as %+v, want %+v", i, from, got[i], want[i])
+			}
+		}
+		h := &history[r.IntN(to)]
+		for _, w := range []velocitytest.Windows{mirrors[r.IntN(3)], m} {
+			if h.Label != nil {
+				label := velocity.Label{ID: h.ID, Entities: h.Entities, Fraud: h.Label.Fraud, KnownAt: h.Label.KnownAt}
+				err = w.Label(t.Context(), []velocity.Label{label})
+			} else {
+				s := velocity.Settlement{ID: h.ID, Entities: h.Entities, Declined: h.Declined, Anomalous: h.Anomalous}
+				err = w.Settle(t.Context(), []velocity.Settlement{s})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		from = to
+	}
+	for i, w := range mirrors {
+		s := w.Stats()
+		if s.Damaged != 0 || (s.Evicted == 0) != (i == 0) || i > 0 && s.Bytes > []int64{0, 30_000, 0}[i]+1000 {
+			t.Errorf("mirror %d: %+v", i, s)
+		}
+	}
 }
 
-func (s *several) next() *mirrored {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.turn++
-	return s.mirrors[s.turn%len(s.mirrors)]
+// What a mirror gives back is as much as it took.
+func TestMirrorLeavesNothing(t *testing.T) {
+	w := newMirrored(t, newLogs(), velocity.All(), velocity.Options{}, 0)
+	for range 3 {
+		for _, h := range payments(400, time.Minute) {
+			if _, err := w.Observe(t.Context(), []velocity.Event{h.Event}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if s := w.Stats(); s.Bytes > 1000 || s.Events != 0 || s.Entities != 0 {
+		t.Errorf("an empty mirror holds %+v", s)
+	}
 }
 
-func (s *several) Observe(ctx context.Context, e []velocity.Event) ([]velocity.Reading, error) {
-	return s.next().Observe(ctx, e)
+// Restored events are counted once, and what has become of those that are known is stated anew.
+func TestMirrorRestores(t *testing.T) {
+	plan := velocity.All()
+	w := newMirrored(t, newLogs(), plan, velocity.Options{}, 1<<30)
+	history := payments(500, 5*time.Minute)
+	for _, h := range history[:200] {
+		if _, err := w.Observe(t.Context(), []velocity.Event{h.Event}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := w.OpenRestore(history)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.logs.mu.Lock()
+	for i := range b.Len() {
+		l := w.logs.open(b.Share(i), true)
+		b.Appended(b.Share(i), b.Share(i).Block, uint32(len(l.blocks)))
+		l.blocks = append(l.blocks, string(b.Share(i).Block))
+	}
+	w.logs.mu.Unlock()
+	if err := w.end(b); err != nil {
+		t.Fatal(err)
+	}
+	probe := history[499].Event
+	probe.ID = "probe"
+	got, err := w.observe([]velocity.Event{probe}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := velocity.Recount(plan, history, probe, velocity.Options{})
+	for k, f := range plan {
+		if x, y := got[0].Values[k], want.Values[k]; x != y && !(math.IsNaN(x) && math.IsNaN(y)) {
+			t.Errorf("%s is %v, want %v", f.Name(), x, y)
+		}
+	}
 }
-func (s *several) Settle(ctx context.Context, e []velocity.Settlement) error {
-	return s.next().Settle(ctx, e)
-}
-func (s *several) Label(ctx context.Context, l []velocity.Label) error { return s.next().Label(ctx, l) }
-func (s *several) Retract(ctx context.Context, e []velocity.Event) error {
-	return s.next().Retract(ctx, e)
-}
-
-var _ = fmt.Sprint

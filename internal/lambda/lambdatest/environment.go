@@ -137,14 +137,11 @@ func (e *environment) kill() {
 	<-e.gone
 }
 
-// shutdownTime is how long Lambda waits after SIGTERM.
-const shutdownTime = 500 * time.Millisecond
-
-// shutdown ends the process and returns its exit code.
-func (e *environment) shutdown() int {
+// shutdown ends the process, within a time of SIGTERM, and returns its exit code.
+func (e *environment) shutdown(within time.Duration) int {
 	if e.api.wantsTerm() {
 		_ = e.command.Process.Signal(syscall.SIGTERM)
-		patience := time.NewTimer(shutdownTime)
+		patience := time.NewTimer(within)
 		defer patience.Stop()
 		select {
 		case <-e.gone:

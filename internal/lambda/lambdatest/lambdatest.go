@@ -26,6 +26,7 @@ import (
 type Options struct {
 	Handler string        // what _HANDLER says
 	Timeout time.Duration // for an event; 30 s if zero
+	Term    time.Duration // from SIGTERM to SIGKILL; 500 ms if zero, which is what Lambda gives
 }
 
 // MaxPayload is the largest event and the largest response, in bytes, as Lambda has it.
@@ -54,6 +55,9 @@ func Start(t testing.TB, program, env []string, o Options) *Function {
 	t.Helper()
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
+	}
+	if o.Term <= 0 {
+		o.Term = 500 * time.Millisecond
 	}
 	f := &Function{t: t, program: program, env: env, options: o, logs: &logs{}, all: map[*environment]bool{}}
 	t.Cleanup(func() {
@@ -175,15 +179,15 @@ func (f *Function) Kill() {
 	}
 }
 
-// Shutdown ends the function as Lambda does: processes that asked for it get SIGTERM and half a second, then and all
-// others SIGKILL. It returns the exit codes, -1 for a process that was killed. No event can be sent any more.
+// Shutdown ends the function as Lambda does: processes that asked for it get SIGTERM and some time, then and all others
+// SIGKILL. It returns the exit codes, -1 for a process that was killed. No event can be sent any more.
 func (f *Function) Shutdown() []int {
 	f.mu.Lock()
 	f.closed = true
 	f.mu.Unlock()
 	var codes []int
 	for _, e := range f.environments() {
-		codes = append(codes, e.shutdown())
+		codes = append(codes, e.shutdown(f.options.Term))
 		e.close()
 		f.mu.Lock()
 		delete(f.all, e)

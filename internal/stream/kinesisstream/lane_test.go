@@ -28,23 +28,7 @@ func TestCallsOfOneKeyKeepTheirOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var mu sync.Mutex
-	random, sent := rand.New(rand.NewPCG(3, 3)), 0
-	toss := func() float64 {
-		mu.Lock()
-		defer mu.Unlock()
-		sent++
-		return random.Float64()
-	}
-	server.Fail(kinesistest.Faults{
-		Record: func(string) string {
-			if toss() < 0.5 {
-				return kinesistest.Throttled
-			}
-			return ""
-		},
-		Delay: func(string) time.Duration { return time.Duration(toss() * float64(2*time.Millisecond)) },
-	})
+	sent := disturb(server)
 	const calls = 120
 	under := make([]*call, calls)
 	for n := range under {
@@ -77,8 +61,34 @@ func TestCallsOfOneKeyKeepTheirOrder(t *testing.T) {
 			}
 		}
 	}
-	if sent > 10*calls {
-		t.Errorf("%d records and requests for %d calls: entries that wait do not travel together", sent, calls)
+	if n := sent(); n > 10*calls {
+		t.Errorf("%d records and requests for %d calls: entries that wait do not travel together", n, calls)
+	}
+}
+
+// disturb lets half of all records fail and requests overtake one another. The result counts both.
+func disturb(server *kinesistest.Server) (sent func() int) {
+	var mu sync.Mutex
+	random, n := rand.New(rand.NewPCG(3, 3)), 0
+	toss := func() float64 {
+		mu.Lock()
+		defer mu.Unlock()
+		n++
+		return random.Float64()
+	}
+	server.Fail(kinesistest.Faults{
+		Record: func(string) string {
+			if toss() < 0.5 {
+				return kinesistest.Throttled
+			}
+			return ""
+		},
+		Delay: func(string) time.Duration { return time.Duration(toss() * float64(2*time.Millisecond)) },
+	})
+	return func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return n
 	}
 }
 

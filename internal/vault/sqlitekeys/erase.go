@@ -47,20 +47,26 @@ func (s *Store) bury(ctx context.Context, tx *sql.Tx, h vault.Handle, at time.Ti
 		return t, err
 	}
 	t := vault.Tombstone{Seq: s.erased.Load() + 1, Handle: h, Generation: r.Generation, Token: r.Token, At: fromMillis(toMillis(at))}
+	return t, inter(ctx, tx, &t)
+}
+
+// inter destroys the key of the tombstone's generation, removes the customer, and writes the tombstone.
+func inter(ctx context.Context, tx *sql.Tx, t *vault.Tombstone) error {
+	h := t.Handle[:]
 	for _, step := range []struct {
 		query string
 		args  []any
 	}{
-		{`UPDATE data_keys SET wrapped = zeroblob(length(wrapped)) WHERE id = (SELECT key FROM customers WHERE handle = ?)`, []any{h[:]}},
-		{`DELETE FROM customers WHERE handle = ?`, []any{h[:]}},
+		{`UPDATE data_keys SET wrapped = zeroblob(length(wrapped)) WHERE id = (SELECT key FROM customers WHERE handle = ?)`, []any{h}},
+		{`DELETE FROM customers WHERE handle = ?`, []any{h}},
 		{`INSERT INTO tombstones (seq, handle, generation, token, at) VALUES (?, ?, ?, ?, ?)`,
-			[]any{int64(t.Seq), h[:], int64(t.Generation), t.Token[:], toMillis(at)}},
+			[]any{int64(t.Seq), h, int64(t.Generation), t.Token[:], toMillis(t.At)}},
 	} {
 		if _, err := tx.ExecContext(ctx, step.query, step.args...); err != nil {
-			return vault.Tombstone{}, err
+			return err
 		}
 	}
-	return t, nil
+	return nil
 }
 
 // truncateLog writes the write-ahead log back into the file and cuts it to nothing. The caller holds both locks.

@@ -37,10 +37,37 @@ func TestContract(t *testing.T) {
 			return vaulttest.Backends{
 				Keys: current, Secrets: current, Personal: personal, Tokens: tokens,
 				Stop: personal.Disable, Resume: personal.Enable, Reopen: open,
+				Snapshot: func(t *testing.T) func(*testing.T) vaulttest.Backends {
+					backup := t.TempDir()
+					copyStore(t, store, backup)
+					return func(t *testing.T) vaulttest.Backends {
+						closeStore(t, current)
+						current = nil
+						copyStore(t, filepath.Join(backup, filepath.Base(store)), filepath.Dir(store))
+						return open(t)
+					}
+				},
 			}
 		}
 		return open(t)
 	})
+}
+
+// copyStore copies a store in which nothing is going on into a folder, over what is there.
+func copyStore(t *testing.T, store, folder string) {
+	t.Helper()
+	for _, suffix := range []string{"", "-wal"} {
+		to := filepath.Join(folder, filepath.Base(store)+suffix)
+		data, err := os.ReadFile(store + suffix)
+		if errors.Is(err, os.ErrNotExist) {
+			err = os.RemoveAll(to)
+		} else if err == nil {
+			err = os.WriteFile(to, data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func openStore(t testing.TB, path string) *sqlitekeys.Store {

@@ -59,6 +59,9 @@ func cause(ctx context.Context, err error) error {
 
 // classify wraps a driver's error in vault.ErrUnavailable unless it will come again.
 func classify(err error) error {
+	if errors.Is(err, ErrTorn) {
+		return err
+	}
 	var e *sqlite.Error
 	if errors.As(err, &e) {
 		switch e.Code() & 0xff {

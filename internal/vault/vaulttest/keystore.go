@@ -3,6 +3,7 @@ package vaulttest
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -92,13 +93,13 @@ func (r *rig) tombstones(after uint64, limit int) []vault.Tombstone {
 }
 
 // same compares what came with what should have; empty and nil slices are the same.
-func (r *rig) same(got, wanted any, what string) {
+func (r *rig) same(got, wanted any, what string, args ...any) {
 	r.Helper()
 	if reflect.DeepEqual(got, wanted) { // much faster
 		return
 	}
 	if diff := cmp.Diff(wanted, got, cmpopts.EquateEmpty()); diff != "" {
-		r.Errorf("%s (-want +got):\n%s", what, diff)
+		r.Errorf("%s (-want +got):\n%s", fmt.Sprintf(what, args...), diff)
 	}
 }
 

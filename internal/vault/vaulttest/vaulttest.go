@@ -26,6 +26,9 @@ type Backends struct {
 	Stop, Resume func() error
 	// Reopen closes the backends and opens the same installation again; what it returns replaces them.
 	Reopen func(t *testing.T) Backends
+	// Snapshot copies the key store as a backup does. What it returns puts the copy in the store's place and opens the
+	// installation again, as Reopen does. nil for a store without backups; Keys has to have Bury otherwise.
+	Snapshot func(t *testing.T) (restore func(t *testing.T) Backends)
 }
 
 // Run exercises the backends that open returns: a new, empty installation at each call, closed by its t.Cleanup.
@@ -36,7 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) Backends) {
 		cases []testCase
 	}{
 		{"KeyStore", keyStoreCases}, {"Secrets", secretsCases}, {"Wrapper", wrapperCases},
-		{"Tokens", tokenCases}, {"Seal", sealCases}, {"Erasure", erasureCases}, {"Stop", stopCases},
+		{"Tokens", tokenCases}, {"Seal", sealCases}, {"Erasure", erasureCases}, {"Stop", stopCases}, {"Restore", restoreCases},
 	} {
 		t.Run(topic.name, func(t *testing.T) {
 			for _, c := range topic.cases {
@@ -83,6 +86,10 @@ func InMemory() Backends {
 		Resume: func() error { personal.SetDisabled(false); return nil },
 	}
 	b.Reopen = func(*testing.T) Backends { return b }
+	b.Snapshot = func(*testing.T) func(*testing.T) Backends {
+		restore := memory.snapshot()
+		return func(*testing.T) Backends { restore(); return b }
+	}
 	return b
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -101,56 +102,139 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkSession is one event of a session of 500, in four sessions at a time, with everything that the worker does.
-func BenchmarkSession(b *testing.B) {
-	const size, workers = 500, 4
-	for _, shape := range []string{"standalone", "cluster"} {
-		b.Run(shape, func(b *testing.B) {
-			url := testenv.SharedRedis(b).URL()
-			if shape == "cluster" {
-				url = testenv.SharedRedisCluster(b).URL()
+const (
+	benchBatch   = 500
+	benchWorkers = 4
+)
+
+// benched is windows with a past of 120,000 events, and shops for each worker.
+func benched(b *testing.B, shape string) (*redisvelocity.Windows, []*shop) {
+	b.Helper()
+	url := testenv.SharedRedis(b).URL()
+	if shape == "cluster" {
+		url = testenv.SharedRedisCluster(b).URL()
+	}
+	o := options(b, url, defaultPlan(b))
+	o.MirrorBytes = 1 << 30
+	w := open(b, o)
+	heal(b, w)
+	at := new(atomic.Int64)
+	shops := make([]*shop, benchWorkers)
+	for i := range shops {
+		shops[i] = &shop{Rand: rand.New(rand.NewPCG(1, uint64(i))), name: fmt.Sprint(i), customers: 100_000, at: at}
+		for range 60 {
+			session(b, w, shops[i].batch(benchBatch))
+		}
+	}
+	return w, shops
+}
+
+// at once runs do for each worker's batches of b.N events in all, and returns how long that took for all of them.
+func atOnce(b *testing.B, shops []*shop, do func(events []velocity.Event)) (n float64, took, used time.Duration) {
+	each := max(b.N/benchBatch/benchWorkers, 1)
+	batches := make([][][]velocity.Event, benchWorkers)
+	for i := range batches {
+		for range each {
+			batches[i] = append(batches[i], shops[i].batch(benchBatch))
+		}
+	}
+	b.ResetTimer()
+	began, before := time.Now(), cpu()
+	var group sync.WaitGroup
+	for i := range batches {
+		group.Go(func() {
+			for _, events := range batches[i] {
+				do(events)
 			}
-			o := options(b, url, defaultPlan(b))
-			w := open(b, o)
-			heal(b, w)
-			var at atomic.Int64
-			shops := make([]*shop, workers)
-			for i := range shops {
-				shops[i] = &shop{Rand: rand.New(rand.NewPCG(1, uint64(i))), name: fmt.Sprint(i), customers: 100_000, at: &at}
-				for range 60 { // a past of 120,000 events
-					session(b, w, shops[i].batch(size))
-				}
-			}
-			batches := make([][][]velocity.Event, workers)
-			for i := range batches {
-				for range max(b.N/size/workers, 1) {
-					batches[i] = append(batches[i], shops[i].batch(size))
-				}
-			}
-			before := w.Stats()
-			b.ReportAllocs()
-			b.ResetTimer()
-			began, used := time.Now(), cpu()
-			var group sync.WaitGroup
-			for i := range batches {
-				group.Go(func() {
-					for _, events := range batches[i] {
-						session(b, w, events)
-					}
-				})
-			}
-			group.Wait()
-			took := time.Since(began)
-			b.StopTimer()
-			n := float64(max(b.N/size/workers, 1) * size * workers)
-			after := w.Stats()
-			b.ReportMetric(n/took.Seconds(), "events/s")
-			b.ReportMetric(float64((cpu()-used).Microseconds())/n, "µs-cpu/event")
-			b.ReportMetric(float64(after.Fetched-before.Fetched)/n, "fetched-B/event")
-			b.ReportMetric(float64(after.Appended-before.Appended)/n, "appended-B/event")
-			b.Logf("%+v", after)
 		})
 	}
+	group.Wait()
+	b.StopTimer()
+	return float64(each * benchBatch * benchWorkers), time.Since(began), cpu() - before
+}
+
+// BenchmarkSession is one event of a session of 500, in four sessions at a time, with everything that the worker does; then
+// the same commands from the bare client, and the same events in memory.
+func BenchmarkSession(b *testing.B) {
+	for _, shape := range []string{"standalone", "cluster"} {
+		b.Run(shape, func(b *testing.B) {
+			w, shops := benched(b, shape)
+			before := w.Stats()
+			b.ReportAllocs()
+			n, took, used := atOnce(b, shops, func(events []velocity.Event) { session(b, w, events) })
+			after := w.Stats()
+			raws := make(chan *redisvelocity.Raw, benchWorkers)
+			calls := 0
+			for i := range benchWorkers {
+				raw, err := w.Raw(b.Context(), shops[i].batch(benchBatch))
+				if err != nil {
+					b.Fatal(err)
+				}
+				calls += raw.Len()
+				raws <- raw
+			}
+			_, rawTook, rawUsed := atOnce(b, shops, func([]velocity.Event) {
+				raw := <-raws
+				if err := raw.Send(b.Context()); err != nil {
+					b.Error(err)
+				}
+				raws <- raw
+			})
+			b.ReportMetric(float64(calls)/benchBatch/benchWorkers, "entities/event")
+			b.ReportMetric(n/took.Seconds(), "events/s")
+			b.ReportMetric(float64(used.Microseconds())/n, "µs-cpu/event")
+			b.ReportMetric(float64(after.Fetched-before.Fetched)/n, "fetched-B/event")
+			b.ReportMetric(float64(after.Appended-before.Appended)/n, "appended-B/event")
+			b.ReportMetric(float64(rawUsed.Microseconds())/n, "µs-rawcpu/event")
+			b.ReportMetric(rawTook.Seconds()/took.Seconds(), "of-raw")
+		})
+	}
+}
+
+// BenchmarkMemory is the same events with windows in memory: what reading them costs by itself.
+func BenchmarkMemory(b *testing.B) {
+	m, err := velocity.NewMemory(defaultPlan(b), velocity.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	at := new(atomic.Int64)
+	shops := make([]*shop, benchWorkers)
+	observe := func(events []velocity.Event) {
+		for i := range events {
+			if _, err := m.Observe(context.Background(), events[i:i+1]); err != nil {
+				b.Error(err)
+			}
+		}
+	}
+	for i := range shops {
+		shops[i] = &shop{Rand: rand.New(rand.NewPCG(1, uint64(i))), name: fmt.Sprint(i), customers: 100_000, at: at}
+		for range 60 {
+			observe(shops[i].batch(benchBatch))
+		}
+	}
+	n, took, used := atOnce(b, shops, observe)
+	b.ReportMetric(n/took.Seconds(), "events/s")
+	b.ReportMetric(float64(used.Microseconds())/n, "µs-cpu/event")
+}
+
+// BenchmarkSingle is one event by itself, as a caller who waits has it.
+func BenchmarkSingle(b *testing.B) {
+	w, shops := benched(b, "standalone")
+	took := make([]time.Duration, 0, b.N)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		events := shops[0].batch(1)
+		began := time.Now()
+		if _, err := w.Observe(b.Context(), events); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(began))
+	}
+	b.StopTimer()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "µs-p50")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "µs-p99")
 }
 
 // session does with a batch what a worker does: it observes all and settles one in thirty.

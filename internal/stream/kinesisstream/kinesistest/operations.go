@@ -15,7 +15,6 @@ type input struct {
 	NewStartingHashKey     string
 	ShardToMerge           string
 	AdjacentShardToMerge   string
-	RetentionPeriodHours   int
 	NextToken              string
 	ShardID                string `json:"ShardId"`
 	ShardIteratorType      string
@@ -68,9 +67,6 @@ func (s *Server) do(operation string, body []byte) (any, error) {
 		return s.split(l, &in)
 	case "MergeShards":
 		return s.merge(l, &in)
-	case "DecreaseStreamRetentionPeriod", "IncreaseStreamRetentionPeriod":
-		l.keeps = in.RetentionPeriodHours
-		return object{}, nil
 	case "DeleteStream":
 		delete(s.streams, in.StreamName)
 		return object{}, nil

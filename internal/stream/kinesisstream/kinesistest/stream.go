@@ -117,8 +117,6 @@ func (s *shard) index(kind, sequence string, l *logStream) (int, error) {
 	switch kind {
 	case "TRIM_HORIZON":
 		return s.gone, nil
-	case "LATEST":
-		return s.gone + len(s.records), nil
 	case "AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER":
 	default:
 		return 0, &refusal{"InvalidArgumentException", "iterator of type " + kind}
