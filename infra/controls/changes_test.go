@@ -121,7 +121,7 @@ func databaseChanges() map[string][]change {
 		"CKV_AWS_353":      {set(database, "performanceInsightsEnabled", false), set(database, "performanceInsightsKmsKeyId", nil)},
 		"CKV2_AWS_30":      {setParameter(parameters, "log_statement", "value", "none"), setParameter(parameters, "log_min_duration_statement", "name", "x")},
 		"LOG.1": {setParameter(parameters, "log_parameter_max_length", "value", "-1"), setParameter(parameters, "log_parameter_max_length", "name", "x"), addParameter(parameters, "log_parameter_max_length_on_error", "64"),
-			addParameter(parameters, "log_parameter_max_length_on_error", "-1")},
+			addParameter(parameters, "log_parameter_max_length_on_error", "-1"), setParameter(parameters, "log_error_verbosity", "value", "default"), setParameter(parameters, "log_error_verbosity", "name", "x")},
 	}
 }
 

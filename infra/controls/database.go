@@ -63,8 +63,8 @@ func databaseCare() []Control {
 			every(dbInstance, is("performanceInsightsEnabled", true), ownKey("performanceInsightsKmsKeyId"))},
 		{"CKV2_AWS_30", nil, Checkov, "Statements are logged: data definitions and what is slow",
 			every(dbParameters, setTo("log_statement", "ddl", "mod", "all"), setTo("log_min_duration_statement"))},
-		{"LOG.1", nil, FastShop, "Bind values, which may be personal data, stay out of the database's log",
-			every(dbParameters, setTo("log_parameter_max_length", "0"), unsetOr("log_parameter_max_length_on_error", "0"))},
+		{"LOG.1", nil, FastShop, "Bind values and rows, which may be personal data, stay out of the database's log",
+			every(dbParameters, setTo("log_parameter_max_length", "0"), unsetOr("log_parameter_max_length_on_error", "0"), setTo("log_error_verbosity", "terse"))},
 	}
 }
 

@@ -48,6 +48,8 @@ func Exceptions() []Exception {
 			"backups for seven days at least; not in production, where the component refuses it", platform, review, production()},
 		{"CKV_AWS_115", "*-function-*", "a new AWS account may have only ten executions at once and refuses any reserve (arguments of -1)",
 			"the account's own limit bounds all functions together; not in production, where the limit is raised first", platform, review, production()},
+		{"CKV_AWS_116", "admin-function-*", "what it does by the clock comes again by itself, and people wait for its answer: in the queue a failed check would hide the batches that somebody must carry",
+			"alarms on each failed run and on runs that could not be started, and the log", platform, review, nil},
 		{"CKV_AWS_272", "*-function-*", "code signing needs a signing profile that lives longer than any stack",
 			"the archive is built reproducibly and its SHA-256 is an output, so what runs can be compared with what was built", platform, review, nil},
 		{"EC2.10", "vpc-*", "no function calls the EC2 API: Lambda makes the network interfaces from outside the VPC",

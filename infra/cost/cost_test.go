@@ -115,7 +115,7 @@ func TestChoices(t *testing.T) {
 		usd    float64 // the difference
 	}{
 		{"endpoints", func(s *cost.Shape) { s.Egress = cost.Endpoints }, cost.PartEgress,
-			5*2*730*0.01 + gigabytes*0.01 - 2*730*0.045 - gigabytes*0.045},
+			4*2*730*0.01 + gigabytes*0.01 - 2*730*0.045 - gigabytes*0.045},
 		{"valkey", func(s *cost.Shape) { s.CacheEngine = cost.Valkey }, cost.PartCache, -0.2 * 18 * 730 * 1.749},
 		{"one zone", func(s *cost.Shape) { s.MultiAZ = false }, cost.PartDatabase, -730*0.478 - 6567*0.115},
 		{"a week in the database", func(s *cost.Shape) { s.DatabaseDays = 7 }, cost.PartDatabase, -2 * (6567 - 1210) * 0.115},

@@ -45,7 +45,7 @@ func writeEgress(text *strings.Builder) {
 		rate := volume * gigabyte / (hours * 3600) / float64(record)
 		fmt.Fprintf(text, "| %d | %s GB a month | %s/s |\n", endpoints, number(volume), number(math.Ceil(rate)))
 	}
-	text.WriteString("\nThe stack's five endpoints leave no way to the internet, and so none for webhooks.\n\n")
+	text.WriteString("\nThe stack's four endpoints leave no way to the internet, and so none for webhooks.\n\n")
 }
 
 // writeAssumptions writes the constants in words.

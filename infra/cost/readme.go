@@ -150,7 +150,7 @@ func levers() []lever {
 		{"7 days in the database instead of 38", func(s *Shape) { s.DatabaseDays = 7 }},
 		{"database in one zone", func(s *Shape) { s.MultiAZ = false }},
 		{"valkey instead of redis", func(s *Shape) { s.CacheEngine = Valkey }},
-		{"5 interface endpoints instead of 2 NAT gateways", func(s *Shape) { s.Egress = Endpoints }},
+		{"4 interface endpoints instead of 2 NAT gateways", func(s *Shape) { s.Egress = Endpoints }},
 		{"one NAT gateway instead of 2", func(s *Shape) { s.NATGateways = 1 }},
 	}
 }

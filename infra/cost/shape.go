@@ -107,11 +107,11 @@ func ForRate(transactionsPerSecond int) Shape {
 	shape := Shape{
 		TransactionsPerSecond: transactionsPerSecond, RecordBytes: 1536, BatchSize: 1,
 		StreamMode: Provisioned, RetentionHours: 168, IngestMemoryMiB: 512, ProcessMemoryMiB: 1024,
-		AvailabilityZones: 2, Egress: NAT, NATGateways: 2, InterfaceEndpoints: 5,
+		AvailabilityZones: 2, Egress: NAT, NATGateways: 2, InterfaceEndpoints: 4,
 		DatabaseClass: "db.m7g.large", MultiAZ: true, DatabaseDays: historyDays,
 		CacheEngine: Redis, CacheNodeType: "cache.r7g.2xlarge", CacheReplicas: 1,
 		Keys: 7, NewCustomers: 0.02, Customers: 1_000_000,
-		LogGBPerMillionTransactions: 0.1, LogRetentionDays: 365, Alarms: 32, Tracing: true,
+		LogGBPerMillionTransactions: 0.1, LogRetentionDays: 365, Alarms: 28, Tracing: true,
 	}
 	switch {
 	case transactionsPerSecond <= 10:

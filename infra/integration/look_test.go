@@ -216,7 +216,7 @@ func checkKeys(t *testing.T, g *ground, out deployment.Outputs) {
 			equal(t, "purpose in "+s.Sid, strings.Join(s.Condition["StringEquals"]["kms:EncryptionContext:purpose"], ","), "epoch")
 		}
 	}
-	if len(users) != 2 || !slices.Equal(users["ingest-role-life"], []string{"kms:GenerateDataKey", "kms:Decrypt"}) || !slices.Equal(users["admin-role-life"], []string{"kms:Decrypt"}) {
+	if len(users) != 2 || !slices.Equal(users["ingest-role-life"], []string{"kms:GenerateDataKey", "kms:Decrypt"}) || !slices.Equal(users["admin-role-life"], []string{"kms:GenerateDataKey", "kms:Decrypt"}) {
 		t.Errorf("the personal-data key is open to %v", users)
 	}
 	if strings.Contains(aws.ToString(got.Policy), "process-role") {

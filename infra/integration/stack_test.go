@@ -132,7 +132,7 @@ func TestLifecycle(t *testing.T) {
 	same(t, "a preview makes", g.left(t), nil)
 
 	made := up(t, d)
-	if made.Changes.Total(deployment.Create) != planned.Total(deployment.Create) || made.Changes.Total(deployment.Create) < 150 {
+	if made.Changes.Total(deployment.Create) != planned.Total(deployment.Create) || made.Changes.Total(deployment.Create) < 139 {
 		t.Errorf("%d resources were planned, %d made", planned.Total(deployment.Create), made.Changes.Total(deployment.Create))
 	}
 	checkOutputs(t, g, made.Outputs)

@@ -35,7 +35,7 @@ func (s *TapStack) alarms() []alarm {
 		{"stream-write-throttled", "Producers are turned away: raise transactionsPerSecond or shardCount; one hot shard means one hot customer", "AWS/Kinesis", "WriteProvisionedThroughputExceeded", stream, "Sum", 0, false, 5},
 		{"stream-read-throttled", "Readers are turned away: set enhancedFanOut, or raise shardCount", "AWS/Kinesis", "ReadProvisionedThroughputExceeded", stream, "Sum", 0, false, 5},
 		{"stream-put-failed", "Some records of batches fail: ingest repeats them; if it lasts, see throttling and the stream key", "AWS/Kinesis", "PutRecords.FailedRecords", stream, "Sum", 0, false, 5},
-		{"dead-letters", "Something could not be processed: look at it with fastshop deadletters list, mend, replay before the stream forgets it", "AWS/SQS", "ApproximateNumberOfMessagesVisible", queue, "Maximum", 0, false, 1},
+		{"dead-letters", "Batches of the stream were given up: see the log of process, mend the cause, and have admin carry them again before the stream forgets them (docs/runbook.md)", "AWS/SQS", "ApproximateNumberOfMessagesVisible", queue, "Maximum", 0, false, 1},
 		{"ingest-errors", "Function ingest fails: payments get 5xx; see its log", "AWS/Lambda", "Errors", ingest, "Sum", 5, false, 1},
 		{"process-errors", "Function process fails; batches are repeated: see its log", "AWS/Lambda", "Errors", process, "Sum", 0, false, 3},
 		{"admin-errors", "A scheduled task or command failed: see the log of admin", "AWS/Lambda", "Errors", admin, "Sum", 0, false, 1},
@@ -46,16 +46,11 @@ func (s *TapStack) alarms() []alarm {
 		{"database-cpu", "The database works at its limit: see Performance Insights, then take a larger databaseClass", "AWS/RDS", "CPUUtilization", db, "Average", 80, false, 10},
 		{"database-memory", "Less than 256 MiB are free: take a larger databaseClass, or lower the functions' concurrency", "AWS/RDS", "FreeableMemory", db, "Average", 256 << 20, true, 10},
 		{"database-storage", "Less than 10 GiB are free and RDS could not grow: raise databaseMaxStorageGiB", "AWS/RDS", "FreeStorageSpace", db, "Minimum", 10 << 30, true, 5},
-		{"database-connections", "More connections than the functions' concurrency explains: somebody leaks them", "AWS/RDS", "DatabaseConnections", db, "Maximum", s.connections(), false, 5},
+		{"database-connections", "More connections than the functions' concurrency explains: somebody leaks them", "AWS/RDS", "DatabaseConnections", db, "Maximum", float64(s.args.connections(s.load.Shards)), false, 5},
 		{"database-transactions", "Transaction ids run out in days: see autovacuum, end what has been open for long", "AWS/RDS", "MaximumUsedTransactionIDs", db, "Maximum", 1e9, false, 1},
 		{"keys-throttled", "Reads of wrapped customer keys are turned away: ingest answers 503; see for a hot key", "AWS/DynamoDB", "ReadThrottleEvents", table, "Sum", 0, false, 1},
 		{"keys-write-throttled", "Writes of wrapped customer keys are turned away: new customers get 503", "AWS/DynamoDB", "WriteThrottleEvents", table, "Sum", 0, false, 1},
 	}
-}
-
-// connections is what the functions can open at the most, two each, and ten for people.
-func (s *TapStack) connections() float64 {
-	return float64(2*(max(s.args.IngestConcurrency, 50)+max(s.args.ProcessConcurrency, 10)) + 10)
 }
 
 // cacheAlarms are those of one node.
@@ -63,8 +58,7 @@ func cacheAlarms(node string) []alarm {
 	where := pulumi.StringMap{"CacheClusterId": pulumi.String(node)}
 	return []alarm{
 		{"cache-cpu", "A node of the cache works at its limit: raise cacheShards, or take a larger cacheNodeType", "AWS/ElastiCache", "EngineCPUUtilization", where, "Average", 80, false, 5},
-		{"cache-memory", "A node of the cache is nearly full; windows will be dropped early: raise cacheShards, or take a larger cacheNodeType", "AWS/ElastiCache", "DatabaseMemoryUsagePercentage", where, "Average", 80, false, 5},
-		{"cache-evictions", "A node of the cache drops windows, so scores lose their memory: raise cacheShards, or take a larger cacheNodeType", "AWS/ElastiCache", "Evictions", where, "Sum", 0, false, 5},
+		{"cache-memory", "A node of the cache is nearly full; once it is, nothing more is counted and decisions are marked features_degraded: raise cacheShards, or take a larger cacheNodeType", "AWS/ElastiCache", "DatabaseMemoryUsagePercentage", where, "Average", 80, false, 5},
 		{"cache-lag", "A replica is ten seconds behind: a failover now would lose that much of the windows", "AWS/ElastiCache", "ReplicationLag", where, "Maximum", 10, false, 5},
 	}
 }

@@ -59,18 +59,18 @@ func (d deployed) watched() map[string]string {
 		"database-cpu":           "RDS CPUUtilization{DBInstanceIdentifier=rds-dev} Average > 80 for 10 min",
 		"database-memory":        "RDS FreeableMemory{DBInstanceIdentifier=rds-dev} Average < 268435456 for 10 min",    // 256 MiB
 		"database-storage":       "RDS FreeStorageSpace{DBInstanceIdentifier=rds-dev} Minimum < 10737418240 for 5 min", // 10 GiB
-		"database-connections":   "RDS DatabaseConnections{DBInstanceIdentifier=rds-dev} Maximum > 130 for 5 min",
+		"database-connections":   "RDS DatabaseConnections{DBInstanceIdentifier=rds-dev} Maximum > 254 for 5 min",
 		"database-transactions":  "RDS MaximumUsedTransactionIDs{DBInstanceIdentifier=rds-dev} Maximum > 1000000000 for 1 min",
 		"keys-throttled":         "DynamoDB ReadThrottleEvents{TableName=customer-keys-dev} Sum > 0 for 1 min",
 		"keys-write-throttled":   "DynamoDB WriteThrottleEvents{TableName=customer-keys-dev} Sum > 0 for 1 min",
 	}
-	for _, task := range []string{"doctor", "subject-requests", "retention", "audit-heads"} {
+	for _, task := range []string{"doctor", "windows-heal"} {
 		table[task+"-missed"] = "Events FailedInvocations{RuleName=" + task + "-schedule-dev} Sum > 0 for 1 min"
 	}
 	for node, id := range []string{"redis-dev-0001-001", "redis-dev-0001-002"} {
 		for name, rings := range map[string]string{
 			"cache-cpu": "EngineCPUUtilization{%s} Average > 80", "cache-memory": "DatabaseMemoryUsagePercentage{%s} Average > 80",
-			"cache-evictions": "Evictions{%s} Sum > 0", "cache-lag": "ReplicationLag{%s} Maximum > 10",
+			"cache-lag": "ReplicationLag{%s} Maximum > 10",
 		} {
 			table[fmt.Sprintf("%s-%d", name, node+1)] = "ElastiCache " + fmt.Sprintf(rings, "CacheClusterId="+id) + " for 5 min"
 		}
@@ -132,13 +132,13 @@ func TestThresholdsFollowTheArguments(t *testing.T) {
 		change                 argsChange
 		retention, connections float64
 	}{
-		{nil, 168 / 2 * 3_600_000, 2*(50+10) + 10},
+		{nil, 168 / 2 * 3_600_000, 4*(50+10) + 4 + 10},
 		{func(a *tapstack.TapStackArgs) {
-			a.StreamRetentionHours, a.IngestConcurrency, a.ProcessConcurrency = 25, 80, 30
-		}, 12.5 * 3_600_000, 2*(80+30) + 10},
+			a.StreamRetentionHours, a.IngestConcurrency, a.ProcessConcurrency = 25, 30, 40
+		}, 12.5 * 3_600_000, 4*(30+40) + 4 + 10},
 		{func(a *tapstack.TapStackArgs) {
 			a.IngestConcurrency, a.ProcessConcurrency = tapstack.NoReserve, tapstack.NoReserve
-		}, 168 / 2 * 3_600_000, 2*(50+10) + 10},
+		}, 168 / 2 * 3_600_000, 4*(50+10) + 4 + 10}, // as by default
 	} {
 		d := up(t, c.change)
 		if got := d.get("process-retention-alarm-dev").Input("threshold"); got != c.retention {

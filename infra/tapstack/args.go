@@ -126,9 +126,9 @@ type TapStackArgs struct {
 	ProcessMemoryMiB int `config:"processMemoryMiB"`
 	AdminMemoryMiB   int `config:"adminMemoryMiB"`
 	// IngestConcurrency is how many ingest functions may run at once (default 50), and so how many connections they
-	// open to the database; -1 reserves none.
+	// open to the database, four each; -1 reserves none. See ../sizing.
 	IngestConcurrency int `config:"ingestConcurrency"`
-	// ProcessConcurrency is the same for process (default twice the shards, at least 10; 100 for an on-demand stream); -1
+	// ProcessConcurrency is the same for process (default twice the shards, 10 to 1,000; 40 for an on-demand stream); -1
 	// reserves none.
 	ProcessConcurrency int `config:"processConcurrency"`
 	// BatchSize is the most records that process is given at once: 1 to 10,000 (default 500).

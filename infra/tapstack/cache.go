@@ -91,8 +91,10 @@ func (s *TapStack) cacheParameters() *elasticache.ParameterGroup {
 		family = "valkey8"
 	}
 	parameters := elasticache.ParameterGroupParameterArray{
-		// Windows expire; what expires first goes first when memory is short, never a key at random.
-		&elasticache.ParameterGroupParameterArgs{Name: pulumi.String("maxmemory-policy"), Value: pulumi.String("volatile-ttl")},
+		// A window that vanishes unseen is a fraud that is not seen either, and what expires first would be the very markers
+		// and locks by which a loss is noticed and healed. A full cache refuses to count instead: decisions go on, marked, and
+		// what was not counted is restored from the store once there is room. The alarm on memory comes long before.
+		&elasticache.ParameterGroupParameterArgs{Name: pulumi.String("maxmemory-policy"), Value: pulumi.String("noeviction")},
 	}
 	if s.args.CacheShape == CacheCluster {
 		parameters = append(parameters, &elasticache.ParameterGroupParameterArgs{Name: pulumi.String("cluster-enabled"), Value: pulumi.String("yes")})

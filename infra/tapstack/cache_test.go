@@ -72,17 +72,17 @@ type cacheForm struct {
 	kind, host    string   // of the endpoint
 }
 
-// cacheForms are all that an operator may choose.
+// cacheForms are all that an operator may choose. None drops a window to make room for another.
 func cacheForms() []cacheForm {
-	evicted, sharded := inputs{"name": "maxmemory-policy", "value": "volatile-ttl"}, inputs{"name": "cluster-enabled", "value": "yes"}
+	full, sharded := inputs{"name": "maxmemory-policy", "value": "noeviction"}, inputs{"name": "cluster-enabled", "value": "yes"}
 	return []cacheForm{
-		{tapstack.CacheRedis, tapstack.CacheCluster, "7.1", "redis-cluster-parameter-group-dev", "redis7", []inputs{evicted, sharded},
+		{tapstack.CacheRedis, tapstack.CacheCluster, "7.1", "redis-cluster-parameter-group-dev", "redis7", []inputs{full, sharded},
 			"redis-app-dev", "redis-users-dev", list("redis-app-dev", "redis-default-dev"), "configuration", "clustercfg."},
-		{tapstack.CacheRedis, tapstack.CacheReplicated, "7.1", "redis-replicated-parameter-group-dev", "redis7", []inputs{evicted},
+		{tapstack.CacheRedis, tapstack.CacheReplicated, "7.1", "redis-replicated-parameter-group-dev", "redis7", []inputs{full},
 			"redis-app-dev", "redis-users-dev", list("redis-app-dev", "redis-default-dev"), "primary", "master."},
-		{tapstack.CacheValkey, tapstack.CacheCluster, "8.2", "valkey-cluster-parameter-group-dev", "valkey8", []inputs{evicted, sharded},
+		{tapstack.CacheValkey, tapstack.CacheCluster, "8.2", "valkey-cluster-parameter-group-dev", "valkey8", []inputs{full, sharded},
 			"valkey-app-dev", "valkey-users-dev", list("valkey-app-dev"), "configuration", "clustercfg."},
-		{tapstack.CacheValkey, tapstack.CacheReplicated, "8.2", "valkey-replicated-parameter-group-dev", "valkey8", []inputs{evicted},
+		{tapstack.CacheValkey, tapstack.CacheReplicated, "8.2", "valkey-replicated-parameter-group-dev", "valkey8", []inputs{full},
 			"valkey-app-dev", "valkey-users-dev", list("valkey-app-dev"), "primary", "master."},
 	}
 }
@@ -227,7 +227,7 @@ func TestAlarmsWatchEveryNode(t *testing.T) {
 		if diff := cmp.Diff(plain(t, strings.Fields(want)), any(members)); diff != "" {
 			t.Errorf("nodes (-want +got):\n%s", diff)
 		}
-		for _, metric := range []string{"EngineCPUUtilization", "DatabaseMemoryUsagePercentage", "Evictions", "ReplicationLag"} {
+		for _, metric := range []string{"EngineCPUUtilization", "DatabaseMemoryUsagePercentage", "ReplicationLag"} {
 			var watched []any
 			for _, r := range d.OfType(alarm) {
 				if r.Text("namespace") == "AWS/ElastiCache" && r.Text("metricName") == metric {

@@ -25,10 +25,12 @@ const (
 	adminSeconds   = 900
 )
 
-// sourceRetries is how often a batch is tried. While the store is away each attempt waits for it as long as it may, so
-// this bridges an outage of six hours; a record that crashes the function at once is out of the way within minutes. What
-// is given up goes to the queue, and can be read from the stream again while that keeps it.
-const sourceRetries = 200
+// sourceRetries is how often a batch is tried; halving it does not count. Lambda comes back after a second or so, which
+// with a store that refuses at once bridges a quarter of an hour, and with one that does not answer (five seconds to
+// connect, ten for a statement) one to three hours: a failover takes two minutes. A record that crashes the function at
+// once is out of the way as soon. What is given up goes to the queue, and can be read from the stream again while that
+// keeps it.
+const sourceRetries = 1000
 
 // function is what differs between the functions.
 type function struct {
@@ -39,6 +41,8 @@ type function struct {
 	memory      int // MiB
 	timeout     int // seconds
 	concurrency int // executions at once; NoReserve for none
+	// deadLetters says whether events that nobody waits for go to the queue when they fail for good.
+	deadLetters bool
 }
 
 func (s *TapStack) buildCompute() {
@@ -49,16 +53,18 @@ func (s *TapStack) buildCompute() {
 	s.compute.codeHash = base64.StdEncoding.EncodeToString(sum[:])
 
 	s.compute.ingest = s.function(function{"ingest", "Takes payments in, seals them, and decides what must be decided at once", s.roles.ingest, s.groups.ingest,
-		s.args.IngestMemoryMiB, ingestSeconds, s.args.IngestConcurrency})
+		s.args.IngestMemoryMiB, ingestSeconds, s.args.IngestConcurrency, true})
 	s.compute.process = s.function(function{"process", "Judges what is on the stream and stores it", s.roles.process, s.groups.process,
-		s.args.ProcessMemoryMiB, processSeconds, s.args.ProcessConcurrency})
+		s.args.ProcessMemoryMiB, processSeconds, s.args.ProcessConcurrency, true})
 	// One at a time, so that a migration never meets another.
 	admin := 1
 	if s.args.IngestConcurrency == NoReserve {
 		admin = NoReserve
 	}
-	s.compute.admin = s.function(function{"admin", "Migrations, checks, data subjects, retention, audit heads", s.roles.admin, s.groups.admin,
-		s.args.AdminMemoryMiB, adminSeconds, admin})
+	// What it does by the clock comes again, and people wait for an answer: a failed event in the queue would only hide
+	// the batches that must be carried.
+	s.compute.admin = s.function(function{"admin", "Migrations, checks, healing of windows, what failed", s.roles.admin, s.groups.admin,
+		s.args.AdminMemoryMiB, adminSeconds, admin, false})
 	s.buildSource()
 }
 
@@ -67,22 +73,25 @@ func (s *TapStack) function(f function) *lambda.Function {
 	name := f.name + "-function"
 	settings := s.settings(f.name)
 	s.compute.settings[f.name] = settings
-	return add(s, lambda.NewFunction, s.name(name), &lambda.FunctionArgs{
+	args := &lambda.FunctionArgs{
 		Name: pulumi.String(s.name(name)), Description: pulumi.String(f.description), Role: f.role.Arn,
 		Code: pulumi.NewFileArchive(s.args.CodeArchive), SourceCodeHash: pulumi.String(s.compute.codeHash),
 		Runtime: pulumi.String("provided.al2023"), Architectures: pulumi.ToStringArray([]string{"arm64"}), Handler: pulumi.String(f.name),
 		MemorySize: pulumi.Int(f.memory), Timeout: pulumi.Int(f.timeout), ReservedConcurrentExecutions: pulumi.Int(f.concurrency),
 		Environment: &lambda.FunctionEnvironmentArgs{Variables: settings}, KmsKeyArn: s.keys[ClassOperations].Arn,
-		VpcConfig:        &lambda.FunctionVpcConfigArgs{SubnetIds: s.privateSubnets(), SecurityGroupIds: pulumi.StringArray{f.group.ID()}},
-		TracingConfig:    &lambda.FunctionTracingConfigArgs{Mode: pulumi.String("Active")},
-		DeadLetterConfig: &lambda.FunctionDeadLetterConfigArgs{TargetArn: s.queue.deadLetters.Arn},
+		VpcConfig:     &lambda.FunctionVpcConfigArgs{SubnetIds: s.privateSubnets(), SecurityGroupIds: pulumi.StringArray{f.group.ID()}},
+		TracingConfig: &lambda.FunctionTracingConfigArgs{Mode: pulumi.String("Active")},
 		LoggingConfig: &lambda.FunctionLoggingConfigArgs{LogFormat: pulumi.String("JSON"), ApplicationLogLevel: pulumi.String("INFO"),
 			SystemLogLevel: pulumi.String("INFO"), LogGroup: pulumi.String(s.named("/aws/lambda/", name, "", 0))},
 		// Lambda keeps its network interfaces for up to 45 minutes after the function is gone. The default group, which is
 		// empty, takes them over, so that ours can leave.
 		ReplaceSecurityGroupsOnDestroy: pulumi.Bool(true),
 		ReplacementSecurityGroupIds:    pulumi.StringArray{s.network.vpc.DefaultSecurityGroupId},
-	}, s.afterLogs(name), f.role.inForce())
+	}
+	if f.deadLetters {
+		args.DeadLetterConfig = &lambda.FunctionDeadLetterConfigArgs{TargetArn: s.queue.deadLetters.Arn}
+	}
+	return add(s, lambda.NewFunction, s.name(name), args, s.afterLogs(name), f.role.inForce())
 }
 
 // buildSource lets Lambda read the stream for process. What cannot be processed is halved until the poison record is

@@ -82,8 +82,9 @@ func (s *TapStack) masterSecret(secrets []rds.InstanceMasterUserSecret) (string,
 	return "", errors.New("RDS returned no managed master secret: run pulumi refresh, then up again")
 }
 
-// databaseParameters force TLS, keep bound values out of the log (they may be personal), and end what hangs. What is
-// already PostgreSQL's default is not set: RDS would answer with another apply method, and every preview show a change.
+// databaseParameters force TLS, keep what rows and statements hold out of the log, end what hangs, and let a store that
+// only grows write. What is already PostgreSQL's default is not set: RDS would answer with another apply method, and every
+// preview show a change. The store sets its own limits for each connection, and asks for synchronous commits.
 func databaseParameters() rds.ParameterGroupParameterArray {
 	parameter := func(name, value, when string) *rds.ParameterGroupParameterArgs {
 		return &rds.ParameterGroupParameterArgs{Name: pulumi.String(name), Value: pulumi.String(value), ApplyMethod: pulumi.String(when)}
@@ -94,12 +95,24 @@ func databaseParameters() rds.ParameterGroupParameterArray {
 		parameter("log_statement", "ddl", now),
 		parameter("log_min_duration_statement", "1000", now), // ms
 		parameter("log_parameter_max_length", "0", now),
+		parameter("log_error_verbosity", "terse", now), // without DETAIL, which quotes keys and rows
+		parameter("log_lock_waits", "1", now),
 		parameter("log_connections", "1", now),
 		parameter("log_disconnections", "1", now),
 		parameter("shared_preload_libraries", "pg_stat_statements,pgaudit", restart),
 		parameter("pgaudit.log", "role,ddl", now),
 		parameter("idle_in_transaction_session_timeout", "60000", now), // ms
-		parameter("statement_timeout", "900000", now),                  // ms; as long as admin may run
+		// A function that was put away keeps no connection; the store lets go of idle ones after ten minutes by itself.
+		parameter("idle_session_timeout", "900000", now), // ms
+		parameter("statement_timeout", "900000", now),    // ms; as long as admin may run
+		// After a checkpoint each page goes to the log whole at its first change. With rows in random order that is most of the
+		// log, so checkpoints come at most every quarter of an hour, or after 8 GiB of log, which a restart reads in a minute or
+		// two, and those pages are compressed.
+		parameter("checkpoint_timeout", "900", now), // s
+		parameter("max_wal_size", "8192", now),      // MB
+		parameter("wal_compression", "lz4", now),
+		// Rows hardly ever change: vacuum has only to freeze them, in small steps instead of a fifth of the table at a time.
+		parameter("autovacuum_vacuum_insert_scale_factor", "0.02", now),
 	}
 }
 

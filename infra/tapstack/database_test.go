@@ -89,12 +89,20 @@ func TestDatabaseParameters(t *testing.T) {
 				parameter("log_min_duration_statement", "1000", "immediate"),
 				// What is bound to a statement may be personal.
 				parameter("log_parameter_max_length", "0", "immediate"),
+				// And so may what an error's DETAIL quotes.
+				parameter("log_error_verbosity", "terse", "immediate"),
+				parameter("log_lock_waits", "1", "immediate"),
 				parameter("log_connections", "1", "immediate"),
 				parameter("log_disconnections", "1", "immediate"),
 				parameter("shared_preload_libraries", "pg_stat_statements,pgaudit", "pending-reboot"),
 				parameter("pgaudit.log", "role,ddl", "immediate"),
 				parameter("idle_in_transaction_session_timeout", "60000", "immediate"),
+				parameter("idle_session_timeout", "900000", "immediate"),
 				parameter("statement_timeout", "900000", "immediate"),
+				parameter("checkpoint_timeout", "900", "immediate"),
+				parameter("max_wal_size", "8192", "immediate"),
+				parameter("wal_compression", "lz4", "immediate"),
+				parameter("autovacuum_vacuum_insert_scale_factor", "0.02", "immediate"),
 			}})
 		want := d.defaultDatabase()
 		want["engineVersion"], want["parameterGroupName"] = version, group

@@ -2,7 +2,7 @@
 //
 // A payment enters through an HTTP API that only signed requests of this account pass, is sealed by the function ingest,
 // travels through a Kinesis stream, is judged by the function process with windows in ElastiCache and stored in RDS
-// PostgreSQL. The function admin migrates, checks, answers data subjects and keeps the audit heads. Wrapped customer keys
+// PostgreSQL. The function admin migrates, checks, heals windows and carries what had failed. Wrapped customer keys
 // live in DynamoDB, apart from every backup of the data. One file a concern:
 //
 //	args.go, validate.go, window.go, config.go  what an operator can set, and what is refused

@@ -38,7 +38,7 @@ func TestThrottle(t *testing.T) {
 		{nil, 100, 200},
 		{func(a *tapstack.TapStackArgs) { a.TransactionsPerSecond = 7 }, 100, 200}, // never less than 100
 		{func(a *tapstack.TapStackArgs) { a.TransactionsPerSecond = 1500 }, 1500, 3000},
-		{func(a *tapstack.TapStackArgs) { a.TransactionsPerSecond = 10_000 }, 10_000, 5000},
+		{func(a *tapstack.TapStackArgs) { a.TransactionsPerSecond, a.DatabaseClass = 10_000, "db.m7g.large" }, 10_000, 5000},
 		{func(a *tapstack.TapStackArgs) { a.ShardCount = 2 }, 2000, 4000},             // what two shards take
 		{func(a *tapstack.TapStackArgs) { a.StreamMode = "on-demand" }, 10_000, 5000}, // what the account may
 		{func(a *tapstack.TapStackArgs) { a.StreamMode, a.TransactionsPerSecond = "on-demand", 300 }, 300, 600},

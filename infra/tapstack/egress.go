@@ -5,10 +5,11 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 )
 
-// interfaceServices are the services that functions in the VPC call: the stream and the keys (ingest), the master
-// secret, the queue and the audit heads' log (admin). RDS and ElastiCache sign-in needs none: those tokens are made locally.
+// interfaceServices are the services that functions in the VPC call: the stream and the keys (ingest, admin), the master
+// secret and the queue (admin). RDS and ElastiCache sign-in needs none: those tokens are made locally. Logs leave through
+// Lambda itself.
 func interfaceServices() []string {
-	return []string{"kinesis-streams", "kms", "secretsmanager", "sqs", "logs"}
+	return []string{"kinesis-streams", "kms", "secretsmanager", "sqs"}
 }
 
 // buildEgress gives the private subnets their way to AWS services. The table of wrapped keys is reached through a

@@ -80,9 +80,9 @@ func TestEndpoints(t *testing.T) {
 	d.expectNames(natGateway)
 	d.expectNames("aws:ec2/eip:Eip")
 	d.expectNames(route, "route-public-dev")
-	d.expectNames(endpoint, "endpoint-dynamodb-dev", "endpoint-kinesis-streams-dev", "endpoint-kms-dev", "endpoint-logs-dev",
+	d.expectNames(endpoint, "endpoint-dynamodb-dev", "endpoint-kinesis-streams-dev", "endpoint-kms-dev",
 		"endpoint-secretsmanager-dev", "endpoint-sqs-dev")
-	for _, service := range []string{"kinesis-streams", "kms", "logs", "secretsmanager", "sqs"} {
+	for _, service := range []string{"kinesis-streams", "kms", "secretsmanager", "sqs"} {
 		name := "endpoint-" + service + "-dev"
 		d.expect(endpoint, name, inputs{
 			"vpcId": d.id("vpc-dev"), "vpcEndpointType": "Interface", "serviceName": "com.amazonaws.us-east-1." + service, "privateDnsEnabled": true,

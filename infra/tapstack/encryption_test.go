@@ -61,7 +61,6 @@ func TestWhatIsUnderWhichKey(t *testing.T) {
 		"/aws/rds/instance/rds-dev/postgresql kmsKeyId": "operations",
 		"/aws/rds/instance/rds-dev/upgrade kmsKeyId":    "operations",
 		"/aws/vpc/flow-log-dev kmsKeyId":                "operations",
-		"/fastshop/audit-heads-dev kmsKeyId":            "operations",
 	}
 	classes := map[any]string{}
 	for _, class := range tapstack.Classes() {

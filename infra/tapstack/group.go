@@ -33,7 +33,7 @@ func (s *TapStack) buildGroups() {
 	g := &s.groups
 	g.ingest = s.group("ingest-sg", "Function ingest: takes payments in and seals them")
 	g.process = s.group("process-sg", "Function process: judges what is on the stream; reaches database and cache, nothing else")
-	g.admin = s.group("admin-sg", "Function admin: migrations, checks, data subjects, audit heads")
+	g.admin = s.group("admin-sg", "Function admin: migrations, checks, healing of windows, what failed")
 	g.database = s.group("database-sg", "RDS PostgreSQL: only the functions come in, nothing goes out")
 	g.cache = s.group("cache-sg", "ElastiCache: only the functions come in, nothing goes out")
 

@@ -92,7 +92,7 @@ func TestGroups(t *testing.T) {
 	for name, description := range map[string]string{
 		"ingest-sg-dev":   "Function ingest: takes payments in and seals them",
 		"process-sg-dev":  "Function process: judges what is on the stream; reaches database and cache, nothing else",
-		"admin-sg-dev":    "Function admin: migrations, checks, data subjects, audit heads",
+		"admin-sg-dev":    "Function admin: migrations, checks, healing of windows, what failed",
 		"database-sg-dev": "RDS PostgreSQL: only the functions come in, nothing goes out",
 		"cache-sg-dev":    "ElastiCache: only the functions come in, nothing goes out",
 		"endpoint-sg-dev": "Interface endpoints of AWS services",

@@ -63,8 +63,8 @@ func (c conditions) through(services ...string) conditions {
 	return c
 }
 
-// streamKeyUse: ingest writes, process and admin read (admin searches the stream after an erasure), and all three may
-// leave what failed in the queue.
+// streamKeyUse: ingest writes, process and admin read; ingest and process may leave what failed in the queue, and admin
+// takes it from there.
 func (s *TapStack) streamKeyUse() []statement {
 	records := func(sid string, actions []string, roles ...string) statement {
 		c := s.byRoles(roles...).through("kinesis")
@@ -75,7 +75,9 @@ func (s *TapStack) streamKeyUse() []statement {
 		records("WriteRecords", []string{"kms:GenerateDataKey"}, "ingest-role"),
 		records("ReadRecords", []string{"kms:Decrypt"}, "process-role", "admin-role"),
 		{sid: "DeadLetters", aws: []string{s.root()}, actions: []string{"kms:GenerateDataKey", "kms:Decrypt"}, resources: everything(),
-			conditions: s.byRoles("ingest-role", "process-role", "admin-role").through("sqs")},
+			conditions: s.byRoles("ingest-role", "process-role").through("sqs")},
+		{sid: "CarryDeadLetters", aws: []string{s.root()}, actions: []string{"kms:Decrypt"}, resources: everything(),
+			conditions: s.byRoles("admin-role").through("sqs")},
 	}
 }
 
@@ -108,7 +110,7 @@ func (s *TapStack) operationsKeyUse() []statement {
 	}
 }
 
-// envelope is the program's own use of a wrapping key: ingest makes and opens data keys, admin opens. The context that
+// envelope is the program's own use of a wrapping key: ingest and admin make and open data keys. The context that
 // CloudTrail shows in clear names program, environment, purpose and epoch, and can name nothing else: no customer.
 func (s *TapStack) envelope(purpose string) []statement {
 	use := func(sid, role string, actions ...string) statement {
@@ -121,6 +123,6 @@ func (s *TapStack) envelope(purpose string) []statement {
 	}
 	return []statement{
 		use("IngestEnvelope", "ingest-role", "kms:GenerateDataKey", "kms:Decrypt"),
-		use("AdminEnvelope", "admin-role", "kms:Decrypt"),
+		use("AdminEnvelope", "admin-role", "kms:GenerateDataKey", "kms:Decrypt"),
 	}
 }

@@ -56,7 +56,8 @@ func TestStreamKey(t *testing.T) {
 	up(t, nil).expectPolicy("stream-key-dev", "policy", administration(),
 		byRoles(ofStream(through("WriteRecords", list("kms:GenerateDataKey"), "kinesis")), "ingest"),
 		byRoles(ofStream(through("ReadRecords", list("kms:Decrypt"), "kinesis")), "process", "admin"),
-		byRoles(through("DeadLetters", list("kms:GenerateDataKey", "kms:Decrypt"), "sqs"), "ingest", "process", "admin"))
+		byRoles(through("DeadLetters", list("kms:GenerateDataKey", "kms:Decrypt"), "sqs"), "ingest", "process"),
+		byRoles(through("CarryDeadLetters", list("kms:Decrypt"), "sqs"), "admin"))
 }
 
 func TestKeysOfStores(t *testing.T) {
@@ -79,7 +80,7 @@ func TestOperationsKey(t *testing.T) {
 	var groups []string
 	for _, name := range []string{"/aws/lambda/ingest-function-dev", "/aws/lambda/process-function-dev", "/aws/lambda/admin-function-dev",
 		"/aws/rds/instance/rds-dev/postgresql", "/aws/rds/instance/rds-dev/upgrade", "/aws/elasticache/redis-dev/slow", "/aws/elasticache/redis-dev/engine",
-		"/aws/apigateway/http-api-dev", "/aws/vpc/flow-log-dev", "/fastshop/audit-heads-dev"} {
+		"/aws/apigateway/http-api-dev", "/aws/vpc/flow-log-dev"} {
 		groups = append(groups, arn("logs", "log-group:"+name))
 	}
 	up(t, nil).expectPolicy("operations-key-dev", "policy", administration(),
@@ -90,7 +91,7 @@ func TestOperationsKey(t *testing.T) {
 		through("FunctionSettings", crypto(), "lambda"), granting("GrantToFunctions", "lambda"))
 }
 
-// The program's own envelope: ingest seals and opens, admin opens, and the context names nothing but program,
+// The program's own envelope: ingest and admin make and open data keys, and the context names nothing but program,
 // environment, purpose and epoch.
 func TestEnvelopeKeys(t *testing.T) {
 	t.Parallel()
@@ -103,7 +104,7 @@ func TestEnvelopeKeys(t *testing.T) {
 				"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": list("app", "env", "purpose", "epoch")}}}, function)
 		}
 		d.expectPolicy(name, "policy", administration(),
-			use("IngestEnvelope", "ingest", "kms:GenerateDataKey", "kms:Decrypt"), use("AdminEnvelope", "admin", "kms:Decrypt"))
+			use("IngestEnvelope", "ingest", "kms:GenerateDataKey", "kms:Decrypt"), use("AdminEnvelope", "admin", "kms:GenerateDataKey", "kms:Decrypt"))
 	}
 }
 

@@ -9,13 +9,16 @@ import (
 // restored database would bring back the keys of people who were erased.
 type keystore struct{ table *dynamodb.Table }
 
+// tombstones is the partition that says who was erased; the program calls it so, too.
+const tombstones = "tombstones"
+
 func (s *TapStack) tableArn() string { return s.arn("dynamodb", "table/"+s.name("customer-keys")) }
 
 func (s *TapStack) buildKeystore() {
 	s.keystore.table = add(s, dynamodb.NewTable, s.name("customer-keys"), &dynamodb.TableArgs{
 		Name:        pulumi.String(s.name("customer-keys")),
 		BillingMode: pulumi.String("PAY_PER_REQUEST"),
-		// One partition per customer token, one item per generation and kind within it.
+		// One partition for each customer, each token and each purpose of a secret, and one for all tombstones.
 		HashKey: pulumi.String("pk"), RangeKey: pulumi.String("sk"),
 		Attributes: dynamodb.TableAttributeArray{
 			&dynamodb.TableAttributeArgs{Name: pulumi.String("pk"), Type: pulumi.String("S")},

@@ -58,7 +58,6 @@ func NameRules() []NameRule {
 		{Prefix: "rds", Before: "/aws/rds/instance/", After: "/upgrade", Limit: 512, Alphabet: logNames},
 		{Prefix: "redis", Before: "/aws/elasticache/", After: "/slow", Limit: 512, Alphabet: logNames},
 		{Prefix: "redis", Before: "/aws/elasticache/", After: "/engine", Limit: 512, Alphabet: logNames},
-		{Prefix: "audit-heads", Before: "/fastshop/", Limit: 512, Alphabet: logNames},
 	}
 	many := func(limit int, alphabet *regexp.Regexp, numbered bool, before, after string, prefixes ...string) {
 		for _, p := range prefixes {
@@ -67,7 +66,7 @@ func NameRules() []NameRule {
 	}
 	// Tags called Name, and names that only the engine knows.
 	many(256, anyTag, false, "", "", "fastshop", "aws", "vpc", "internet-gateway", "default-security-group", "route-table-public", "route-public", "flow-log",
-		"endpoint-dynamodb", "endpoint-kinesis-streams", "endpoint-kms", "endpoint-secretsmanager", "endpoint-sqs", "endpoint-logs",
+		"endpoint-dynamodb", "endpoint-kinesis-streams", "endpoint-kms", "endpoint-secretsmanager", "endpoint-sqs",
 		"dead-letter-policy", "alarm-topic-policy", "alarm-email", "process-source", "ingest-integration", "ingest-route", "http-stage", "ingest-permission")
 	many(256, anyTag, true, "", "", "subnet-public", "subnet-private", "route-table-private", "route-association-public", "route-association-private", "route-private", "eip", "nat-gateway")
 	many(255, groupNames, false, "", "", "ingest-sg", "process-sg", "admin-sg", "database-sg", "cache-sg", "endpoint-sg")

@@ -26,7 +26,6 @@ func (s *TapStack) logGroups() []logGroup {
 		group("redis", "engine", "/aws/elasticache/", "redis", "/engine"),
 		group("http-api", "http-api", "/aws/apigateway/", "http-api", ""),
 		group("flow-log", "flow-log", "/aws/vpc/", "flow-log", ""),
-		group("admin-function", "audit-heads", "/fastshop/", "audit-heads", ""),
 	}
 }
 

@@ -12,7 +12,7 @@ func TestLogGroups(t *testing.T) {
 	t.Parallel()
 	names := []string{"/aws/apigateway/http-api-dev", "/aws/elasticache/redis-dev/engine", "/aws/elasticache/redis-dev/slow", "/aws/lambda/admin-function-dev",
 		"/aws/lambda/ingest-function-dev", "/aws/lambda/process-function-dev", "/aws/rds/instance/rds-dev/postgresql", "/aws/rds/instance/rds-dev/upgrade",
-		"/aws/vpc/flow-log-dev", "/fastshop/audit-heads-dev"}
+		"/aws/vpc/flow-log-dev"}
 	for days, change := range map[int]argsChange{365: nil, 731: func(a *tapstack.TapStackArgs) { a.LogRetentionDays = 731 }} {
 		d := up(t, change)
 		d.expectNames(logGroup, names...)
@@ -30,7 +30,6 @@ func TestWritersWaitForTheirGroups(t *testing.T) {
 		"/aws/apigateway/http-api-dev": "http-stage-dev", "/aws/elasticache/redis-dev/engine": "redis-dev", "/aws/elasticache/redis-dev/slow": "redis-dev",
 		"/aws/lambda/admin-function-dev": "admin-function-dev", "/aws/lambda/ingest-function-dev": "ingest-function-dev", "/aws/lambda/process-function-dev": "process-function-dev",
 		"/aws/rds/instance/rds-dev/postgresql": "rds-dev", "/aws/rds/instance/rds-dev/upgrade": "rds-dev", "/aws/vpc/flow-log-dev": "flow-log-dev",
-		"/fastshop/audit-heads-dev": "admin-function-dev",
 	} {
 		if !d.get(writer).DependsOn(group) {
 			t.Errorf("%s does not wait for %s", writer, group)

@@ -18,11 +18,11 @@ type role struct {
 // made, and one that loses them first leaves its network interfaces behind.
 func (r *role) inForce() pulumi.ResourceOption { return pulumi.DependsOn([]pulumi.Resource{r.policy}) }
 
-// The database users that the functions sign in as, by IAM token. The program's migrations create them.
+// The database users that the functions sign in as, by IAM token. The program's migrations create them, and two more that
+// nobody here is yet: fastshop_console and fastshop_privacy.
 const (
 	userIngest    = "fastshop_ingest"
 	userProcessor = "fastshop_processor"
-	userPrivacy   = "fastshop_privacy"
 	userMigrate   = "fastshop_migrate"
 )
 
@@ -47,8 +47,7 @@ func (s *TapStack) buildRoles() {
 }
 
 // functionRights are what every function needs: to write its own log (the group is there already, so that it cannot
-// come back after a destroy), to have an interface in the VPC, to send traces, to leave what failed in the queue, and
-// to sign in to the cache.
+// come back after a destroy), to have an interface in the VPC, to send traces, and to sign in to the cache.
 func (s *TapStack) functionRights(function string) []statement {
 	group := s.arn("logs", "log-group:"+s.named("/aws/lambda/", function, "", 0))
 	return []statement{
@@ -59,10 +58,17 @@ func (s *TapStack) functionRights(function string) []statement {
 		{sid: "VpcInterfaceNotByCode", deny: true, actions: interfaceVerbs(), resources: everything(),
 			conditions: conditions{"ArnEquals": {"lambda:SourceFunctionArn": {s.arn("lambda", "function:"+s.name(function))}}}},
 		{sid: "Traces", actions: []string{"xray:PutTraceSegments", "xray:PutTelemetryRecords"}, resources: everything()},
-		{sid: "DeadLetters", actions: []string{"sqs:SendMessage"}, resources: exactly(s.queueArn())},
-		{sid: "DeadLetterKey", actions: []string{"kms:GenerateDataKey", "kms:Decrypt"}, resources: s.keyArns(ClassStream)},
 		{sid: "CacheSignIn", actions: []string{"elasticache:Connect"}, resources: exactly(
 			s.arn("elasticache", "replicationgroup:"+s.name("redis")), s.arn("elasticache", "user:"+s.cacheUser()))},
+	}
+}
+
+// deadLetterRights are to leave in the queue what failed. The key is the stream's, too: ingest writes and process reads
+// that with the same right, as far as the key's policy lets each.
+func (s *TapStack) deadLetterRights() []statement {
+	return []statement{
+		{sid: "DeadLetters", actions: []string{"sqs:SendMessage"}, resources: exactly(s.queueArn())},
+		{sid: "StreamKey", actions: []string{"kms:GenerateDataKey", "kms:Decrypt"}, resources: s.keyArns(ClassStream)},
 	}
 }
 
@@ -81,25 +87,33 @@ func (s *TapStack) databaseSignIn(users ...string) statement {
 	return statement{sid: "DatabaseSignIn", actions: []string{"rds-db:connect"}, resources: arns}
 }
 
-// ingestRights: it seals, stores wrapped keys, writes the stream, and decides what must be decided at once.
-func (s *TapStack) ingestRights() []statement {
-	return []statement{
-		{sid: "WriteStream", actions: []string{"kinesis:PutRecord", "kinesis:PutRecords", "kinesis:DescribeStreamSummary"}, resources: exactly(s.streamArn())},
-		{sid: "Envelope", actions: []string{"kms:GenerateDataKey", "kms:Decrypt", "kms:DescribeKey"}, resources: s.keyArns(ClassPII, ClassToken)},
-		{sid: "KeyTable", actions: []string{"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem", "dynamodb:DescribeTable"},
-			resources: exactly(s.tableArn())},
-		{sid: "KeyTableKey", actions: []string{"kms:Decrypt"}, resources: s.keyArns(ClassKeystore)},
-		s.databaseSignIn(userIngest),
-	}
+// keyTableVerbs are what the program does with the table of wrapped keys. It deletes and changes nothing there: an erasure
+// replaces an item, and writes its tombstone in the same transaction.
+func keyTableVerbs() []string {
+	return []string{"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"}
 }
 
-// processRights: it reads the stream, judges, stores. Nothing here can open a customer's key.
+// ingestRights: it seals, stores wrapped keys, writes the stream, and decides what must be decided at once. It cannot
+// erase anybody, for it may not write a tombstone.
+func (s *TapStack) ingestRights() []statement {
+	return append(s.deadLetterRights(), []statement{
+		{sid: "WriteStream", actions: []string{"kinesis:PutRecords", "kinesis:DescribeStreamSummary"}, resources: exactly(s.streamArn())},
+		{sid: "Envelope", actions: []string{"kms:GenerateDataKey", "kms:Decrypt"}, resources: s.keyArns(ClassPII, ClassToken)},
+		{sid: "KeyTable", actions: keyTableVerbs(), resources: exactly(s.tableArn())},
+		{sid: "NoErasure", deny: true, actions: []string{"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}, resources: exactly(s.tableArn()),
+			conditions: conditions{"ForAnyValue:StringEquals": {"dynamodb:LeadingKeys": {tombstones}}}},
+		{sid: "KeyTableKey", actions: []string{"kms:Decrypt"}, resources: s.keyArns(ClassKeystore)},
+		s.databaseSignIn(userIngest),
+	}...)
+}
+
+// processRights: Lambda reads the stream for it, it judges and stores. Nothing here can open a customer's key.
 func (s *TapStack) processRights() []statement {
-	rights := []statement{
+	rights := append(s.deadLetterRights(), []statement{
 		{sid: "ReadStream", actions: []string{"kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"},
 			resources: exactly(s.streamArn())},
 		s.databaseSignIn(userProcessor),
-	}
+	}...)
 	if s.args.EnhancedFanOut {
 		rights = append(rights, statement{sid: "ReadPipe", actions: []string{"kinesis:SubscribeToShard", "kinesis:DescribeStreamConsumer"},
 			resources: pulumi.StringArray{s.stream.consumer.Arn}})
@@ -107,20 +121,18 @@ func (s *TapStack) processRights() []statement {
 	return rights
 }
 
-// adminRights: it creates the database's users with the master secret, answers data subjects, destroys customer keys,
-// searches the stream afterward, replays what failed, and writes the audit heads where only it writes and nobody deletes.
+// adminRights: it creates the database's users with the master secret and migrates, checks every place (which wraps and
+// opens a key that is thrown away), searches the stream, carries what failed, and destroys customer keys: it alone may.
 func (s *TapStack) adminRights() []statement {
 	return []statement{
 		{sid: "ReadStream", actions: []string{"kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"}, resources: exactly(s.streamArn())},
-		{sid: "Envelope", actions: []string{"kms:Decrypt", "kms:DescribeKey"}, resources: s.keyArns(ClassPII, ClassToken)},
-		{sid: "KeyTable", actions: []string{"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem",
-			"dynamodb:ConditionCheckItem", "dynamodb:DescribeTable", "dynamodb:DescribeContinuousBackups"}, resources: exactly(s.tableArn())},
+		{sid: "StreamKey", actions: []string{"kms:Decrypt"}, resources: s.keyArns(ClassStream)}, // the queue's, too
+		{sid: "Envelope", actions: []string{"kms:GenerateDataKey", "kms:Decrypt"}, resources: s.keyArns(ClassPII, ClassToken)},
+		{sid: "KeyTable", actions: append(keyTableVerbs(), "dynamodb:DescribeTable"), resources: exactly(s.tableArn())},
 		{sid: "KeyTableKey", actions: []string{"kms:Decrypt"}, resources: s.keyArns(ClassKeystore)},
-		s.databaseSignIn(userMigrate, userPrivacy),
-		{sid: "MasterSecret", actions: []string{"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"}, resources: pulumi.StringArray{s.database.secretArn}},
+		s.databaseSignIn(userMigrate, userProcessor),
+		{sid: "MasterSecret", actions: []string{"secretsmanager:GetSecretValue"}, resources: pulumi.StringArray{s.database.secretArn}},
 		{sid: "MasterSecretKey", actions: []string{"kms:Decrypt"}, resources: s.keyArns(ClassDatabase)},
-		{sid: "ReplayDeadLetters", actions: []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"}, resources: exactly(s.queueArn())},
-		{sid: "AuditHeads", actions: []string{"logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams", "logs:GetLogEvents"},
-			resources: exactly(s.arn("logs", "log-group:"+s.named("/fastshop/", "audit-heads", "", 0)+":*"))},
+		{sid: "CarryDeadLetters", actions: []string{"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}, resources: exactly(s.queueArn())},
 	}
 }

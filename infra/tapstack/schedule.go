@@ -15,13 +15,11 @@ type task struct {
 	why     string
 }
 
-// tasks are all of them.
+// tasks are all of them. Each comes again by itself, so one that failed is kept nowhere: the alarm admin-errors tells.
 func tasks() []task {
 	return []task{
 		{"doctor", []string{"doctor"}, "rate(15 minutes)", "Checks every connection, permission and version"},
-		{"subject-requests", []string{"subject", "due"}, "rate(1 hour)", "Warns before a data subject's request is due (LGPD art. 18 and 19)"},
-		{"retention", []string{"retention", "run"}, "cron(30 7 * * ? *)", "Removes what may no longer be kept (LGPD art. 15 and 16), at 04:30 in São Paulo"},
-		{"audit-heads", []string{"audit", "heads"}, "rate(15 minutes)", "Signs the heads of the audit chains and writes them where nobody deletes"},
+		{"windows-heal", []string{"windows", "heal"}, "rate(5 minutes)", "Restores windows that the cache lost, from the store"},
 	}
 }
 

@@ -8,13 +8,11 @@ const rule, target = "aws:cloudwatch/eventRule:EventRule", "aws:cloudwatch/event
 func TestSchedule(t *testing.T) {
 	t.Parallel()
 	d := up(t, nil)
-	d.expectNames(rule, "audit-heads-schedule-dev", "doctor-schedule-dev", "retention-schedule-dev", "subject-requests-schedule-dev")
-	d.expectNames(target, "audit-heads-target-dev", "doctor-target-dev", "retention-target-dev", "subject-requests-target-dev")
+	d.expectNames(rule, "doctor-schedule-dev", "windows-heal-schedule-dev")
+	d.expectNames(target, "doctor-target-dev", "windows-heal-target-dev")
 	for task, c := range map[string]struct{ when, input, why string }{
-		"doctor":           {"rate(15 minutes)", `{"command":["doctor"]}`, "Checks every connection, permission and version"},
-		"subject-requests": {"rate(1 hour)", `{"command":["subject","due"]}`, "Warns before a data subject's request is due (LGPD art. 18 and 19)"},
-		"retention":        {"cron(30 7 * * ? *)", `{"command":["retention","run"]}`, "Removes what may no longer be kept (LGPD art. 15 and 16), at 04:30 in São Paulo"},
-		"audit-heads":      {"rate(15 minutes)", `{"command":["audit","heads"]}`, "Signs the heads of the audit chains and writes them where nobody deletes"},
+		"doctor":       {"rate(15 minutes)", `{"command":["doctor"]}`, "Checks every connection, permission and version"},
+		"windows-heal": {"rate(5 minutes)", `{"command":["windows","heal"]}`, "Restores windows that the cache lost, from the store"},
 	} {
 		d.expect(rule, task+"-schedule-dev", inputs{
 			"name": task + "-schedule-dev", "description": c.why, "scheduleExpression": c.when, "state": "ENABLED", "forceDestroy": true})

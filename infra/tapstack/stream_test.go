@@ -32,7 +32,7 @@ func TestShards(t *testing.T) {
 		"by default, 100 a second": {nil, 2, inputs{"transactions_per_second": 100, "record_bytes": 1536}},
 		"a thousand a second": {func(a *tapstack.TapStackArgs) { a.TransactionsPerSecond = 1000 },
 			3, inputs{"transactions_per_second": 1000, "record_bytes": 1536}},
-		"ten thousand a second": {func(a *tapstack.TapStackArgs) { a.TransactionsPerSecond = 10_000 },
+		"ten thousand a second": {func(a *tapstack.TapStackArgs) { a.TransactionsPerSecond, a.DatabaseClass = 10_000, "db.m7g.large" },
 			22, inputs{"transactions_per_second": 10_000, "record_bytes": 1536}},
 		"larger records": {func(a *tapstack.TapStackArgs) { a.TransactionsPerSecond, a.RecordBytes = 1000, 7000 },
 			10, inputs{"transactions_per_second": 1000, "record_bytes": 7000}},

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/fastshop/pipeline/infra/sizing"
 )
 
 // ErrArgs is wrapped by every fault of the arguments.
@@ -65,6 +67,9 @@ func (a TapStackArgs) Validate() error {
 	a.validateCompute(&f)
 	if a.Production() {
 		a.validateProduction(&f)
+	}
+	if len(f) == 0 { // it follows from many of the others
+		a.validateConnections(&f)
 	}
 	return errors.Join(f...)
 }
@@ -185,7 +190,7 @@ func (a TapStackArgs) validateCompute(f *faults) {
 		f.between("ingestConcurrency", a.IngestConcurrency, 1, 1000, ", or -1 to reserve none")
 	}
 	if a.ProcessConcurrency != NoReserve && a.ProcessConcurrency != 0 {
-		f.between("processConcurrency", a.ProcessConcurrency, 1, 10_000, ", or -1 to reserve none")
+		f.between("processConcurrency", a.ProcessConcurrency, 1, 1000, ", or -1 to reserve none")
 	}
 	f.between("batchSize", a.BatchSize, 1, 10_000, " records")
 	if a.AlarmEmail != "" {
@@ -196,6 +201,16 @@ func (a TapStackArgs) validateCompute(f *faults) {
 	}
 	if !slices.Contains(logRetentions, a.LogRetentionDays) {
 		f.add("logRetentionDays", "%d is no period of CloudWatch: set one of %v", a.LogRetentionDays, logRetentions)
+	}
+}
+
+// validateConnections wants a database that takes all connections the functions may open: one that turns them away fails
+// payments just when there are most of them. Of a class that AWS has yet to invent nothing is known.
+func (a TapStackArgs) validateConnections(f *faults) {
+	stream, _ := a.load() // which validateStream has tried
+	need := a.connections(stream.Shards)
+	if most, known := sizing.MaxConnections(a.DatabaseClass); known && need > most {
+		f.add("databaseClass", "%s takes %d connections, the functions may open %d: take a larger class, or lower ingestConcurrency or processConcurrency", a.DatabaseClass, most, need)
 	}
 }
 

@@ -140,7 +140,7 @@ func TestRanges(t *testing.T) {
 		{"processMemoryMiB", 128, 10240, " MiB", func(a *tapstack.TapStackArgs) *int { return &a.ProcessMemoryMiB }},
 		{"adminMemoryMiB", 128, 10240, " MiB", func(a *tapstack.TapStackArgs) *int { return &a.AdminMemoryMiB }},
 		{"ingestConcurrency", 1, 1000, ", or -1 to reserve none", func(a *tapstack.TapStackArgs) *int { return &a.IngestConcurrency }},
-		{"processConcurrency", 1, 10_000, ", or -1 to reserve none", func(a *tapstack.TapStackArgs) *int { return &a.ProcessConcurrency }},
+		{"processConcurrency", 1, 1000, ", or -1 to reserve none", func(a *tapstack.TapStackArgs) *int { return &a.ProcessConcurrency }},
 		{"batchSize", 1, 10_000, " records", func(a *tapstack.TapStackArgs) *int { return &a.BatchSize }},
 	} {
 		under := r.low - 1
@@ -148,7 +148,7 @@ func TestRanges(t *testing.T) {
 			under = -2
 		}
 		set := func(v int) error {
-			return argsOf(t, func(a *tapstack.TapStackArgs) { *r.field(a) = v }).Validate()
+			return argsOf(t, func(a *tapstack.TapStackArgs) { a.DatabaseClass = "db.r7g.16xlarge"; *r.field(a) = v }).Validate()
 		}
 		for _, v := range []int{r.low, r.high} {
 			if err := set(v); err != nil {
@@ -193,6 +193,41 @@ func TestAccepted(t *testing.T) {
 	} {
 		if err := argsOf(t, change).Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A database that turns functions away fails payments when there are most of them: four connections for each, and fourteen.
+func TestConnectionsOfTheDatabase(t *testing.T) {
+	t.Parallel()
+	of := func(class string, ingest, process int) argsChange {
+		return func(a *tapstack.TapStackArgs) {
+			a.DatabaseClass, a.IngestConcurrency, a.ProcessConcurrency = class, ingest, process
+		}
+	}
+	refused := func(class string, most, need int) string {
+		return fmt.Sprintf("databaseClass: %s takes %d connections, the functions may open %d: take a larger class, or lower ingestConcurrency or processConcurrency", class, most, need)
+	}
+	for name, c := range map[string]faulty{
+		"by default":               {"", nil},
+		"as many as there are":     {"", of("db.t4g.medium", 51, 40)},
+		"four more":                {refused("db.t4g.medium", 378, 382), of("db.t4g.medium", 51, 41)},
+		"four more, larger":        {"", of("db.t4g.large", 51, 41)},
+		"fewer of ingest":          {"", of("db.t4g.medium", 10, 80)},
+		"a class of another kind":  {"", of("db.q1.large", 1000, 1000)},
+		"no reserve, as the least": {"", of("db.t4g.medium", tapstack.NoReserve, tapstack.NoReserve)},
+		"no reserve for ingest":    {refused("db.t4g.medium", 378, 382), of("db.t4g.medium", tapstack.NoReserve, 42)},
+		"no reserve for process":   {refused("db.t4g.medium", 378, 382), of("db.t4g.medium", 82, tapstack.NoReserve)},
+		"process follows the rate": {refused("db.t4g.medium", 378, 390), func(a *tapstack.TapStackArgs) { a.TransactionsPerSecond = 10_000 }},
+		"an on-demand stream":      {"", func(a *tapstack.TapStackArgs) { a.StreamMode = tapstack.StreamOnDemand }},
+	} {
+		err := argsOf(t, c.change).Validate()
+		got := ""
+		if err != nil {
+			got = fault(err)
+		}
+		if got != c.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, got, c.want)
 		}
 	}
 }
