@@ -43,7 +43,8 @@ type backends struct {
 	now      func() time.Time
 	crash    func(point string) // see crash.go
 
-	clouds clouds
+	clouds   clouds
+	maxConns int // of a database; 0 is the store's own default
 
 	stream        queue
 	local         *sqlitestream.Log // stream, if it is embedded; else nil
@@ -132,7 +133,7 @@ func (b *backends) openSealed(ctx context.Context, progress io.Writer, h hooks, 
 	if b.rules, err = loadRules(b.settings.Rules); err != nil {
 		return err
 	}
-	o := opening{places: &b.settings.places, streamID: streamID, now: b.now, crash: b.crash, cloud: &b.clouds}
+	o := opening{places: &b.settings.places, streamID: streamID, now: b.now, crash: b.crash, cloud: &b.clouds, maxConns: b.maxConns}
 	if b.store, err = openStore(ctx, o, progress); err != nil {
 		return err
 	}

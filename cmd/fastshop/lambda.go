@@ -74,6 +74,15 @@ func (c *lambdaCommand) remote(needed ...string) error {
 	return errors.Join(faults...)
 }
 
+// functionConns is how many connections one environment of a function opens to the database; infra/sizing counts with it.
+const functionConns = 4
+
+func (c *lambdaCommand) backends(log *slog.Logger) *backends {
+	b := newBackends(&c.Settings, log)
+	b.maxConns = functionConns
+	return b
+}
+
 // syncChains is how many audit chains the synchronous path has between all processes; see pipeline.Config.Chain.
 const syncChains = 16
 
@@ -81,7 +90,7 @@ func (c *lambdaCommand) ingest(ctx context.Context, log *slog.Logger, w io.Write
 	if err := c.remote("store", "velocity", "stream", "keys", "kek", "token-kek"); err != nil {
 		return nil, nil, err
 	}
-	b := newBackends(&c.Settings, log)
+	b := c.backends(log)
 	handler, err := c.api(ctx, b, w)
 	if err != nil {
 		return nil, nil, errors.Join(err, b.Close())
@@ -133,7 +142,7 @@ func (c *lambdaCommand) process(ctx context.Context, log *slog.Logger, w io.Writ
 	if err := c.remote("store", "velocity"); err != nil {
 		return nil, nil, err
 	}
-	b := newBackends(&c.Settings, log)
+	b := c.backends(log)
 	if err := b.openSealed(ctx, w, hooks{}, ""); err != nil {
 		return nil, nil, errors.Join(err, b.Close())
 	}

@@ -77,6 +77,7 @@ type opening struct {
 	now      func() time.Time
 	crash    func(point string)
 	cloud    *clouds
+	maxConns int // of a database; 0 is the store's own default
 }
 
 // openStore opens the store where it is. The caller closes it.
@@ -114,7 +115,7 @@ func (o *opening) postgres(ctx context.Context, url string) (books, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := pgstore.Open(ctx, pgstore.Options{Config: c, Password: password, StreamID: o.streamID, Now: o.now, Crash: o.crash})
+	s, err := pgstore.Open(ctx, pgstore.Options{Config: c, Password: password, StreamID: o.streamID, MaxConns: o.maxConns, Now: o.now, Crash: o.crash})
 	if err != nil {
 		return nil, withHint(err, "fastshop doctor says what is wrong with the database; fastshop migrate brings its schema up to date")
 	}

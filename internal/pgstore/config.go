@@ -36,7 +36,8 @@ type Config struct {
 
 // ParseURL reads postgres://user:password@host:port/database?sslmode=…&sslrootcert=…&auth=…&region=…&secret=…
 //
-// Without sslmode it is verify-full. With auth=secret the URL may be without a user: see [Config.WithUser]. The
+// Without sslmode it is verify-full. With auth=iam or secret the roots of RDS in us-east-1 are trusted beside the system's,
+// unless sslrootcert names others. With auth=secret the URL may be without a user: see [Config.WithUser]. The
 // environment (PGPASSWORD, PGSSLMODE and so on) and files in the home folder have no say. Errors name no part of the URL
 // that could be secret.
 func ParseURL(text string) (Config, error) {
@@ -79,6 +80,11 @@ func ParseURL(text string) (Config, error) {
 			return c, fmt.Errorf("store URL: %w", inner)
 		}
 		return c, errors.New("store URL has a setting that is not known, or with a value that is not")
+	}
+	if c.Auth != Password && !q.Has("sslrootcert") { // so it is a server of AWS
+		if err := trustRDS(c.conn); err != nil {
+			return c, fmt.Errorf("store URL: %w", err)
+		}
 	}
 	c.conn.User = u.User.Username()
 	c.conn.Password, _ = u.User.Password()
