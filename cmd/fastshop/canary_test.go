@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,7 @@ func forms(value string) map[string][]byte {
 	found := map[string][]byte{
 		"clear": []byte(value), "upper case": []byte(strings.ToUpper(value)), "hex": []byte(hex.EncodeToString([]byte(value))),
 		"in a URL": []byte(url.QueryEscape(value)), "a bare hash": sum[:], "a bare hash in hex": []byte(hex.EncodeToString(sum[:])),
+		"escaped": []byte(strings.Trim(strconv.QuoteToASCII(value), `"`)), "a bare hash in base64": []byte(base64.StdEncoding.EncodeToString(sum[:])),
 	}
 	for shift := range 3 { // base64 looks different at each offset; the first and last group depend on the neighbors
 		text := base64.StdEncoding.EncodeToString(append(make([]byte, shift), value...))

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 )
@@ -23,8 +22,13 @@ func TestCloudKills(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	r := newCloudRig(t, cloudParts{})
+	r := newCloudRig(t, cloudParts{table: true})
 	shop := newCloudShop(t, seed)
+	p := r.start("")
+	shop.open(p)
+	shop.more("verdicts", &shop.decided, 100) // until most customers have keys
+	p.kill()
+	shop.close()
 	crashes := make([]string, cloudRandomKills)
 	for _, point := range cloudCrashPoints {
 		for _, nth := range []int{1, 4} {
@@ -33,8 +37,7 @@ func TestCloudKills(t *testing.T) {
 	}
 	random.Shuffle(len(crashes), func(i, j int) { crashes[i], crashes[j] = crashes[j], crashes[i] })
 	for _, crash := range crashes {
-		p := r.start(crash)
-		if p.URL == "" {
+		if p = r.start(crash); p.URL == "" {
 			t.Fatalf("the server ended on its way up:\n%s", r.log(r.dir))
 		}
 		shop.open(p)
@@ -46,6 +49,5 @@ func TestCloudKills(t *testing.T) {
 		p.kill()
 		shop.close()
 	}
-	os.WriteFile("/tmp/fs-kill.log", []byte(r.log(r.dir)), 0o600)
 	shop.reconcile(r, r.start(""))
 }

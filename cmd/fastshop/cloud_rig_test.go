@@ -41,7 +41,8 @@ type cloudParts struct {
 	postgres *testenv.Postgres // nil: the shared one
 	redis    string            // URL; empty: the shared one
 	stream   string            // endpoint of Kinesis with a stream named cloudStream; empty: one in this process
-	kms      func(endpoint string) string
+	kms      func(endpoint string) string // makes the endpoint of KMS for the key that wraps personal-data keys; nil: the emulator's
+	table    bool                         // customers' keys are in DynamoDB, whose emulator is slow, and not in a file
 }
 
 const (
@@ -78,15 +79,17 @@ func newCloudRig(t *testing.T, p cloudParts) *cloudRig {
 	r.keys = kms.NewFromConfig(config)
 	own, ring := r.makeKey(), r.makeKey()
 	_, r.ownKey, _ = strings.Cut(own, "key/")
-	wrapping := account
+	wrapping, keys := account, "sqlite:"
 	if p.kms != nil {
 		wrapping = p.kms(account)
 	}
 	at := func(endpoint string) string { return "?region=us-east-1&endpoint=" + url.QueryEscape(endpoint) }
+	if p.table {
+		keys = "dynamodb://" + r.makeTable(dynamodb.NewFromConfig(config)) + at(account)
+	}
 	r.places = []string{
 		"--store", r.store, "--velocity", withSetting(p.redis, "prefix", prefix), "--stream", "kinesis://" + cloudStream + at(p.stream),
-		"--keys", "dynamodb://" + r.makeTable(dynamodb.NewFromConfig(config)) + at(account),
-		"--kek", "awskms:///" + own + at(wrapping), "--token-kek", "awskms:///" + ring + at(account),
+		"--keys", keys, "--kek", "awskms:///" + own + at(wrapping), "--token-kek", "awskms:///" + ring + at(account),
 	}
 	return r
 }

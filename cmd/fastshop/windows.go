@@ -50,7 +50,7 @@ func openWindows(ctx context.Context, place string, plan velocity.Plan, o veloci
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := redisvelocity.New(redisvelocity.Options{Server: server, Plan: plan, Bounds: o, Now: now, Random: rand.Reader, Log: log})
+	w, err := redisvelocity.New(redisvelocity.Options{Server: server, Plan: plan, Bounds: o, BatchTimeout: batchPatience, Now: now, Random: rand.Reader, Log: log})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -59,6 +59,10 @@ func openWindows(ctx context.Context, place string, plan velocity.Plan, o veloci
 	}
 	return distant{w}, func() error { w.Close(); return nil }, nil
 }
+
+// batchPatience is how long a batch waits for windows before it is decided without them. Nobody waits for a batch, so this
+// is long beside the few milliseconds that it takes, and short beside the age at which lag alarms.
+const batchPatience = 2 * time.Second
 
 // signInTime bounds the making of a token for a new connection.
 const signInTime = 5 * time.Second

@@ -25,7 +25,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,6 +32,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/logging"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // The time limits of a connection, and the defaults of [Options].
@@ -141,10 +141,18 @@ func (o *Options) retryer() func() aws.Retryer {
 	}
 }
 
-// isBroken tells whether a connection went away under a call.
+// isBroken tells whether a connection went away under a call, rather than was refused or fell silent.
 func isBroken(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	var timeout net.Error
+	var network *net.OpError
+	var send *smithyhttp.RequestSendError
+	switch {
+	case errors.Is(err, context.Canceled), errors.As(err, &timeout) && timeout.Timeout():
+		return false
+	case errors.As(err, &network) && network.Op == "dial":
+		return false
+	}
+	return errors.As(err, &send) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // readOnly is a transport that hides from net/http that the SDK's request bodies can write themselves (io.WriterTo). The

@@ -146,14 +146,14 @@ func reason(err error) string {
 	}
 	var network *net.OpError
 	switch {
-	case errors.As(err, &network):
-		return network.Error()
 	case errors.Is(err, context.Canceled):
 		return context.Canceled.Error()
 	case errors.Is(err, context.DeadlineExceeded):
 		return "no answer in time"
 	case isBroken(err):
 		return "the connection broke before an answer came"
+	case errors.As(err, &network):
+		return network.Error()
 	}
 	var operation *smithy.OperationError
 	if errors.As(err, &operation) {

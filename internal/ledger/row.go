@@ -35,7 +35,7 @@ type Row struct {
 // Encode makes the rows of a batch. What could never be read back is refused here.
 func Encode(entries []pipeline.Entry) ([]Row, error) {
 	rows := make([]Row, len(entries))
-	arena := make([]byte, 0, 640*len(entries))
+	arena := make([]byte, 0, 1<<10*len(entries))
 	for i := range entries {
 		t, d := &entries[i].Transaction, &entries[i].Decision
 		if err := check(t, d); err != nil {

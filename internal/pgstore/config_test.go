@@ -116,3 +116,26 @@ func TestEveryConnectionAsksForItsPassword(t *testing.T) {
 		t.Errorf("open without a token: %v", err)
 	}
 }
+
+// TestWhatProductionWritesIsRead reads the settings that the deployment gives the program.
+func TestWhatProductionWritesIsRead(t *testing.T) {
+	golden, err := os.ReadFile("../../infra/settings.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for line := range strings.Lines(string(golden)) {
+		_, url, ok := strings.Cut(strings.TrimSpace(line), "STORE=")
+		if !ok {
+			continue
+		}
+		c, err := pgstore.ParseURL(url)
+		if err != nil || c.Database() != "fastshop" || c.Auth == pgstore.IAM && c.Region == "" || c.Auth == pgstore.Password {
+			t.Errorf("%s: %+v, %v", line, c, err)
+		}
+		read++
+	}
+	if read < 3 {
+		t.Errorf("%d stores are named", read)
+	}
+}

@@ -52,7 +52,7 @@ type Share struct {
 	batch   *Batch
 	seat    uint32
 	located bool
-	asked   bool   // it is settled which of its events were counted before
+	asked   bool   // it has been settled which of its events were counted before
 	placed  uint64 // generation in which the block lies
 	at      uint32 // number of the block; 0: unknown
 	entity  uint32 // to which entries were applied
@@ -70,7 +70,7 @@ type entry struct {
 	idHash   uint64
 	share    [payment.KindCount]int32 // number of the share, + 1
 	next     [payment.KindCount]int32 // event of the same share, + 1
-	known    bool                     // counted before
+	known    uint16                   // kinds of entities that had counted it, a bit each
 	repeated bool                     // in this batch
 }
 
@@ -184,7 +184,7 @@ func (b *Batch) place(i int, entities *payment.Entities) {
 	e := &b.entries[i]
 	e.idHash = m.hashOf(&e.digest)
 	first, repeated := b.ids[e.idHash]
-	if e.known, e.repeated = false, repeated; !repeated {
+	if e.known, e.repeated = 0, repeated; !repeated {
 		first = int32(i)
 	}
 	b.ids[e.idHash] = first

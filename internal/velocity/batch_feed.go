@@ -31,7 +31,7 @@ func (b *Batch) Feed(s *Share, generation uint64, from uint32, blocks []string) 
 	}
 	for _, block := range blocks[min(int(seat.next-from), len(blocks)):] {
 		for w := m.waiting[s.seat]; w != nil; w = w.link {
-			if !w.asked && w.is(block, seat) {
+			if w.is(block, seat) {
 				w.ask()
 			}
 		}
@@ -59,7 +59,8 @@ func (b *Batch) Behind(s *Share, generation uint64, at uint32) uint32 {
 	return 1
 }
 
-// is reports whether the block that the seat takes next is the share's own, which another batch has fetched.
+// is reports whether the block that the seat takes next is the share's own, which another batch has fetched. As long as it
+// is not known where the share's lies it is the last one that looks like it.
 func (s *Share) is(block string, seat *seat) bool {
 	if !s.located {
 		return len(s.Block) > 0 && string(s.Block) == block
@@ -78,7 +79,7 @@ func (b *Batch) Locate(s *Share, generation uint64, at uint32) {
 	seat.foreign = s.Next > 0 && at != s.Next
 	now, ok := seat.number(generation, at)
 	s.placed, s.at, s.located = generation, at, true
-	s.asked = s.asked || !ok || seat.next != now // too late to ask
+	s.asked = s.asked && (!ok || seat.next != now) // else it can still be asked
 }
 
 // leave takes a share out of those of its seat.
@@ -101,7 +102,9 @@ func (s *Share) ask() {
 	}
 	for n := s.first; n != 0; n = b.entries[n-1].next[s.Kind] {
 		e := &b.entries[n-1]
-		e.known = e.known || b.m.find(under(e.idHash, entity)) != 0
+		if e.known &^= 1 << s.Kind; b.m.find(under(e.idHash, entity)) != 0 {
+			e.known |= 1 << s.Kind
+		}
 	}
 }
 
@@ -125,7 +128,7 @@ func (b *Batch) Observe(i int) Reading {
 	m, e, out := b.m, &b.entries[i], &b.readings[i]
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.bury()
+	m.bury(trimStep)
 	s := sighting{event: &b.events[i], at: int64(e.op.at), hour: e.hour}
 	m.begin(&s, out)
 	for kind := payment.KindCustomer; kind < payment.KindCount; kind++ {
@@ -141,7 +144,12 @@ func (b *Batch) Observe(i int) Reading {
 		if s.known = 0; seat.entity != 0 {
 			known = m.arena.entities.at(seat.entity)
 			s.known = m.find(under(e.idHash, seat.entity))
-			e.known = e.known || s.known != 0 && !share.asked
+			if !share.asked {
+				e.known &^= 1 << kind
+				if s.known != 0 && (share.at != 0 || !b.counts) {
+					e.known |= 1 << kind
+				}
+			}
 		}
 		m.readKind(kind, known, &s, out)
 		if b.counts && ready { // else somebody reads the log anew, and will find it there
@@ -149,7 +157,7 @@ func (b *Batch) Observe(i int) Reading {
 			share.did(seat)
 		}
 	}
-	if out.Duplicate = e.known || e.repeated; b.counts {
+	if out.Duplicate = e.known != 0 || e.repeated; b.counts {
 		m.newest = max(m.newest, s.at)
 	}
 	return *out

@@ -238,9 +238,9 @@ func (m *Mirror) empty(s *seat) {
 	s.entity, s.next, s.generation, s.prior, s.size, s.base = 0, 0, 0, 0, 0, 0
 }
 
-// bury lets some records of entities go that nobody knows any more: few at a time, since an entity can be large.
-func (m *Mirror) bury() {
-	for range trimStep {
+// bury lets up to n records of entities go that nobody knows any more: few at a time, since an entity can be large.
+func (m *Mirror) bury(n int) {
+	for range n {
 		if len(m.dying) == 0 {
 			return
 		}

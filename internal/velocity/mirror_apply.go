@@ -77,6 +77,7 @@ func (m *Mirror) applyHead(e *entity, h *head) {
 
 // insert makes a record of an event that e does not know.
 func (m *Mirror) insert(e *entity, hash uint64, o *op) {
+	m.bury(2) // or who comes and goes would leave ever more behind
 	a := &m.arena
 	ref := a.records.take()
 	r := a.records.at(ref)

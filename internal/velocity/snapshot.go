@@ -31,7 +31,7 @@ func (c *Compactor) Snapshot(kind payment.Kind, log []string) ([][]byte, error) 
 	defer func() {
 		m.empty(s)
 		for len(m.dying) > 0 {
-			m.bury()
+			m.bury(trimStep)
 		}
 	}()
 	for _, block := range log {

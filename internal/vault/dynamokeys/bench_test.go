@@ -21,7 +21,9 @@ func instant(b *testing.B) *dynamokeys.Store {
 			return true
 		}
 		var in struct {
-			RequestItems map[string]struct{ Keys []struct{ Pk struct{ S string } } }
+			RequestItems map[string]struct {
+				Keys []struct{ Pk struct{ S string } }
+			}
 		}
 		if err := json.Unmarshal(body, &in); err != nil {
 			b.Error(err)

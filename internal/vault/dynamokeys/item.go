@@ -45,9 +45,6 @@ func secretKey(id vault.SecretID) item { return keyOf(secretPrefix+string(id.Pur
 
 func sequence(seq uint64) string { return fmt.Sprintf("%020d", seq) }
 
-// key is the key of an item.
-func (i item) key() item { return item{"pk": i["pk"], "sk": i["sk"]} }
-
 // name is the item's key as text, for maps.
 func (i item) name() string { return i.text("pk") + "\x00" + i.text("sk") }
 

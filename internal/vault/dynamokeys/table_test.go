@@ -123,6 +123,14 @@ func TestTornBackup(t *testing.T) {
 		if err != nil || errToken != nil || errAll != nil || found[0].IsOpen() || byToken.IsOpen() || len(found[0].Wrapped) > 0 || len(all) != 1 || all[0] != stone {
 			t.Errorf("mix %03b: %v, %v, %v (%v, %v, %v)", bits, found, byToken, all, err, errToken, errAll)
 		}
+		next := record(2)
+		next.Handle, next.Generation, next.Opened = a.Handle, 2, stone.At
+		if kept, err := r.Create(t.Context(), []vault.Record{next}); err != nil || kept[0].Token != next.Token {
+			t.Errorf("mix %03b: the next generation: %v, %v", bits, kept, err)
+		}
+		if again, err := r.ByToken(t.Context(), a.Token); err != nil || again.IsOpen() || !again.Closed.Equal(stone.At) {
+			t.Errorf("mix %03b: by token, after coming back: %v, %v", bits, again, err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -135,43 +136,35 @@ func (w *Windows) snapshot(ctx context.Context, g grown) error {
 	})
 }
 
-// readLog reads all of a log.
+// readLog reads all of a log, of one generation.
 func (w *Windows) readLog(ctx context.Context, key string) (h head, text string, log []string, err error) {
-	for {
+	for n := int64(math.MaxInt64); int64(len(log)) < n; {
 		var part []string
-		var n int64
+		var now string
 		err = w.call(ctx, w.o.BatchTimeout, func(ctx context.Context, c client) error {
-			from := int64(len(log)) + 1
+			from := int64(len(log))
 			results := c.DoMulti(ctx, c.B().Lrange().Key(key).Start(from).Stop(from+fetchBlocks-1).Build(),
 				c.B().Llen().Key(key).Build(), c.B().Lindex().Key(key).Index(0).Build())
 			if err := failure(results); err != nil {
 				return err
 			}
-			var now string
 			if part, err = results[0].AsStrSlice(); err == nil {
 				n, err = results[1].AsInt64()
 			}
 			if err == nil {
 				now, err = readHead(results[2])
 			}
-			if err == nil && text == "" {
-				text = now
-			}
-			if err == nil && now != text {
-				part = nil
-			}
 			return err
 		})
 		if err != nil {
 			return h, "", nil, fmt.Errorf("read log: %w", err)
 		}
-		if log = append(log, part...); int64(len(log))+1 >= n && n > 0 {
-			break
-		}
-		if len(part) == 0 {
+		log = append(log, part...)
+		if len(part) == 0 || now != log[0] {
 			return h, "", nil, errMoved
 		}
 	}
+	text, log = log[0], log[1:]
 	h, ok := parseHead(text)
 	if !ok {
 		return h, "", nil, velocity.ErrLog

@@ -161,7 +161,11 @@ func (w *Windows) ask(c client, s *velocity.Share, t *talk, x *exchange, key str
 		if t.at > 0 && int64(t.at) <= to {
 			to = int64(t.at) - 1
 		}
-		do(c.B().Lrange().Key(key).Start(int64(t.from)).Stop(to).Build())
+		from := int64(t.from)
+		if from == 1 {
+			from = 0 // with the head, which says what the blocks behind it are of
+		}
+		do(c.B().Lrange().Key(key).Start(from).Stop(to).Build())
 		do(c.B().Llen().Key(key).Build())
 		do(c.B().Lindex().Key(key).Index(0).Build())
 	}
@@ -299,6 +303,17 @@ func (w *Windows) gone(b *velocity.Batch, s *velocity.Share, x *exchange) {
 func (w *Windows) fetchedMore(b *velocity.Batch, s *velocity.Share, t *talk, x *exchange, blocks []rueidis.RedisMessage) error {
 	counting := len(s.Block) > 0
 	h, ok := parseHead(t.head)
+	if t.from == 1 && len(blocks) > 0 {
+		first, err := blocks[0].ToString()
+		if err != nil {
+			return errReply
+		}
+		if first != t.head { // replaced in between: once more
+			t.generation, t.at, t.step = h.generation, 0, fetch
+			return nil
+		}
+		blocks = blocks[1:]
+	}
 	switch {
 	case t.head == "" && counting: // gone while it was read: the block with it
 		s.Lost = true
