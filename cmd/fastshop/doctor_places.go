@@ -55,7 +55,7 @@ func (e *examiner) lookAtStore(ctx context.Context) (string, error) {
 	}
 	s, err := openStore(ctx, o, io.Discard)
 	if err != nil {
-		return "", err
+		return "", withHint(err, "fastshop migrate brings the schema up to date, and with --master-store grants the roles their rights")
 	}
 	totals, err := s.Totals(ctx)
 	if err == nil {
@@ -118,7 +118,7 @@ func (e *examiner) lookAtStream(ctx context.Context) (string, error) {
 	}
 	b := e.backends()
 	if err := b.openStream(ctx); err != nil {
-		return "", err
+		return "", withHint(err, "check name and region of --stream; the role needs kinesis:DescribeStreamSummary")
 	}
 	defer func() { _ = b.Close() }() // nothing was appended
 	partitions, err := b.stream.Partitions(ctx)

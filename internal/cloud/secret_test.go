@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/fastshop/pipeline/internal/cloud"
@@ -18,45 +19,60 @@ import (
 	"github.com/fastshop/pipeline/internal/testenv"
 )
 
-func TestSecrets(t *testing.T) {
+// safe is a Secrets Manager that counts what is asked of it, and may refuse.
+type safe struct {
+	cfg    aws.Config
+	api    *secretsmanager.Client
+	asked  atomic.Int64
+	refuse atomic.Value
+}
+
+func newSafe(t *testing.T) *safe {
+	t.Helper()
 	alone(t, login)
-	moto := testenv.SharedMoto(t).URL()
-	var asked atomic.Int64
-	var refuse atomic.Value
-	refuse.Store("")
-	counted := testenv.Intercept(t, moto, func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
-		if strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".GetSecretValue") {
-			asked.Add(1)
-			if code := refuse.Load().(string); code != "" {
-				cloudtest.Refuse(w, http.StatusBadRequest, code)
-				return true
-			}
+	s := &safe{}
+	s.refuse.Store("")
+	url := testenv.Intercept(t, testenv.SharedMoto(t).URL(), func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if !strings.HasSuffix(r.Header.Get("X-Amz-Target"), ".GetSecretValue") {
+			return false
 		}
-		return false
+		s.asked.Add(1)
+		code := s.refuse.Load().(string)
+		if code != "" {
+			cloudtest.Refuse(w, http.StatusBadRequest, code)
+		}
+		return code != ""
 	})
-	cfg := load(t, cloud.Options{Region: "us-east-1", Endpoint: counted})
-	api := secretsmanager.NewFromConfig(cfg)
-	keep := func(name, content string) string {
-		t.Helper()
-		out, err := api.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: &content})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return *out.ARN
+	s.cfg = load(t, cloud.Options{Region: "us-east-1", Endpoint: url})
+	s.api = secretsmanager.NewFromConfig(s.cfg)
+	return s
+}
+
+// keep stores a secret and returns its ARN.
+func (s *safe) keep(t *testing.T, name, content string) string {
+	t.Helper()
+	out, err := s.api.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: &content})
+	if err != nil {
+		t.Fatal(err)
 	}
+	return *out.ARN
+}
+
+func TestSecretsRemembered(t *testing.T) {
+	manager := newSafe(t)
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	s := cloud.NewSecrets(cfg, time.Minute, func() time.Time { return now })
-	arn := keep("rds!db-1", `{"username":"master","password":"hunter-2"}`)
+	s := cloud.NewSecrets(manager.cfg, time.Minute, func() time.Time { return now })
+	arn := manager.keep(t, "rds!db-1", `{"username":"master","password":"hunter-2"}`)
 	is := func(password string, questions int64) {
 		t.Helper()
 		user, got, err := s.Login(t.Context(), arn)
-		if err != nil || user != "master" || got != password || asked.Load() != questions {
-			t.Errorf("login: %q, %q, %v after %d questions, want %q after %d", user, got, err, asked.Load(), password, questions)
+		if err != nil || user != "master" || got != password || manager.asked.Load() != questions {
+			t.Errorf("login: %q, %q, %v after %d questions, want %q after %d", user, got, err, manager.asked.Load(), password, questions)
 		}
 	}
 	is("hunter-2", 1)
 	rotated := `{"username":"master","password":"hunter-3"}`
-	if _, err := api.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: &arn, SecretString: &rotated}); err != nil {
+	if _, err := manager.api.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: &arn, SecretString: &rotated}); err != nil {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup
@@ -72,12 +88,16 @@ func TestSecrets(t *testing.T) {
 	if text := fmt.Sprintf("%v %+v %s", s, s, s); strings.Contains(text, "hunter") {
 		t.Errorf("prints as %q", text)
 	}
+}
 
+func TestSecretsRefused(t *testing.T) {
+	manager := newSafe(t)
+	s := cloud.NewSecrets(manager.cfg, 0, time.Now)
 	for content, name := range map[string]string{
 		"hunter-2": "no JSON", `{"username":"master"}`: "no password", `{"password":"hunter-2"}`: "no user", `["hunter-2"]`: "a list",
 		`{"username":"master","password":{"hunter-2":1}}`: "an object",
 	} {
-		_, _, err := s.Login(t.Context(), keep(name, content))
+		_, _, err := s.Login(t.Context(), manager.keep(t, name, content))
 		if !errors.Is(err, cloud.ErrSecret) || strings.Contains(err.Error(), "hunter") {
 			t.Errorf("%s: %v, want ErrSecret that tells nothing", name, err)
 		}
@@ -88,15 +108,14 @@ func TestSecrets(t *testing.T) {
 	for code, want := range map[string]error{
 		"AccessDeniedException": cloud.ErrConfig, "ThrottlingException": cloud.ErrUnavailable, "DecryptionFailure": cloud.ErrSecret,
 	} {
-		refuse.Store(code)
-		s.Forget(arn)
-		if _, _, err := s.Login(t.Context(), arn); !errors.Is(err, want) {
+		manager.refuse.Store(code)
+		if _, _, err := s.Login(t.Context(), "any"); !errors.Is(err, want) {
 			t.Errorf("Secrets Manager answers %s: %v, want %v", code, err, want)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := s.Login(ctx, arn); !errors.Is(err, context.Canceled) {
+	if _, _, err := s.Login(ctx, "any"); !errors.Is(err, context.Canceled) {
 		t.Errorf("login with an ended context: %v", err)
 	}
 }

@@ -1,22 +1,17 @@
 package dynamokeys_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/fastshop/pipeline/internal/cloud"
 	"github.com/fastshop/pipeline/internal/cloud/cloudtest"
@@ -115,66 +110,9 @@ func mentions(text string, r vault.Record) bool {
 		strings.Contains(text, "customer/") || strings.Contains(text, "token/")
 }
 
-// rig is a store over the emulator, whose requests pass by watch.
-type rig struct {
-	*dynamokeys.Store
-	table string
-	api   *dynamodb.Client // past watch
-	front string
-	watch atomic.Pointer[func(w http.ResponseWriter, r *http.Request, body []byte) bool]
-}
-
-func newRig(t *testing.T) *rig {
-	t.Helper()
-	r := &rig{front: cloudtest.Front(t, testenv.SharedMoto(t).URL())}
-	cfg := load(t, r.front)
-	r.api, r.table = dynamodb.NewFromConfig(cfg), createTable(t, cfg)
-	url := testenv.Intercept(t, r.front, func(w http.ResponseWriter, req *http.Request, body []byte) bool {
-		f := r.watch.Load()
-		return f != nil && (*f)(w, req, body)
-	})
-	r.Store = dynamokeys.New(load(t, url), r.table, unlucky)
-	return r
-}
-
-func (r *rig) on(f func(w http.ResponseWriter, req *http.Request, body []byte) bool) {
-	r.watch.Store(&f)
-}
-
-// pass has the emulator answer, and returns what it answered.
-func (r *rig) pass(t *testing.T, req *http.Request, body []byte) *httptest.ResponseRecorder {
-	out, err := http.NewRequest(req.Method, r.front+req.URL.RequestURI(), bytes.NewReader(body))
-	if err != nil {
-		t.Error(err)
-		return httptest.NewRecorder()
-	}
-	out.Header = req.Header
-	answer, err := http.DefaultClient.Do(out)
-	if err != nil {
-		t.Error(err)
-		return httptest.NewRecorder()
-	}
-	defer answer.Body.Close()
-	w := httptest.NewRecorder()
-	w.Code = answer.StatusCode
-	io.Copy(w, answer.Body)
-	return w
-}
-
-// TestLeftOut: what DynamoDB leaves out of a batch is asked for again, and given up at some time.
-func TestLeftOut(t *testing.T) {
-	r := newRig(t)
-	var offers []vault.Record
-	var handles []vault.Handle
-	for n := range 20 {
-		offers = append(offers, record(n))
-		handles = append(handles, offers[n].Handle)
-	}
-	if _, err := r.Create(t.Context(), offers); err != nil {
-		t.Fatal(err)
-	}
-	var asked atomic.Int64
-	r.on(func(w http.ResponseWriter, req *http.Request, body []byte) bool {
+// halves leaves half of the keys out of every batch.
+func halves(t *testing.T, r *rig, asked *atomic.Int64) func(w http.ResponseWriter, req *http.Request, body []byte) bool {
+	return func(w http.ResponseWriter, req *http.Request, body []byte) bool {
 		type keys struct {
 			Keys           []json.RawMessage
 			ConsistentRead bool
@@ -202,7 +140,23 @@ func TestLeftOut(t *testing.T) {
 		}
 		json.NewEncoder(w).Encode(out)
 		return true
-	})
+	}
+}
+
+// TestLeftOut: what DynamoDB leaves out of a batch is asked for again, and given up at some time.
+func TestLeftOut(t *testing.T) {
+	r := newRig(t)
+	var offers []vault.Record
+	var handles []vault.Handle
+	for n := range 20 {
+		offers = append(offers, record(n))
+		handles = append(handles, offers[n].Handle)
+	}
+	if _, err := r.Create(t.Context(), offers); err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int64
+	r.on(halves(t, r, &asked))
 	found, err := r.Find(t.Context(), handles)
 	if err != nil || asked.Load() != 5 { // 20, 10, 5, 2, 1
 		t.Errorf("find: %v, asked %d times", err, asked.Load())

@@ -237,6 +237,22 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// decrypt does what a request asks for.
+func decrypt(t *testing.T, cfg aws.Config, body []byte) []byte {
+	var in struct{ CiphertextBlob []byte }
+	if err := json.Unmarshal(body, &in); err != nil {
+		t.Error(err)
+	}
+	out, err := kms.NewFromConfig(cfg).Decrypt(t.Context(), &kms.DecryptInput{CiphertextBlob: in.CiphertextBlob, EncryptionContext: map[string]string{
+		"app": bound.App, "env": bound.Env, "purpose": string(bound.Purpose), "epoch": bound.Epoch,
+	}})
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	return out.Plaintext
+}
+
 // TestShared: calls at once share one that began after they did, and no call gets an answer from before a stop.
 func TestShared(t *testing.T) {
 	front := cloudtest.Front(t, testenv.SharedMoto(t).URL())
@@ -248,21 +264,10 @@ func TestShared(t *testing.T) {
 		if r.Header.Get("X-Amz-Target") != "TrentService.Decrypt" || calls.Add(1) != 1 {
 			return false
 		}
-		var in struct{ CiphertextBlob string }
-		if err := json.Unmarshal(body, &in); err != nil {
-			t.Error(err)
-		}
-		blob, _ := base64.StdEncoding.DecodeString(in.CiphertextBlob)
-		out, err := kms.NewFromConfig(setup).Decrypt(r.Context(), &kms.DecryptInput{CiphertextBlob: blob, EncryptionContext: map[string]string{
-			"app": bound.App, "env": bound.Env, "purpose": string(bound.Purpose), "epoch": bound.Epoch,
-		}})
-		if err != nil {
-			t.Error(err)
-			return false
-		}
+		plaintext := decrypt(t, setup, body)
 		begun <- struct{}{}
 		<-hold // the answer is given while the key was enabled, and arrives later
-		json.NewEncoder(w).Encode(map[string]string{"Plaintext": base64.StdEncoding.EncodeToString(out.Plaintext), "KeyId": arn})
+		json.NewEncoder(w).Encode(map[string]string{"Plaintext": base64.StdEncoding.EncodeToString(plaintext), "KeyId": arn})
 		return true
 	})
 	release := sync.OnceFunc(func() { close(hold) })
