@@ -90,7 +90,12 @@ func version(ctx context.Context, pool *pgxpool.Pool) (v int64, err error) {
 	return v, err
 }
 
-const undefinedTable = "42P01"
+// SQLSTATE codes.
+const (
+	undefinedTable  = "42P01"
+	duplicateSchema = "42P06"
+	uniqueViolation = "23505"
+)
 
 // checkSchema refuses a schema that is not this program's.
 func checkSchema(ctx context.Context, pool *pgxpool.Pool) error {
@@ -130,13 +135,18 @@ func (o *Options) database() (*sql.DB, error) {
 	return db, nil
 }
 
-// makeSchema makes it unless it is there, for which no right is needed.
+// makeSchema makes it unless it is there, for which no right is needed. Of two who make it at once one may be told that it
+// is there already, in spite of IF NOT EXISTS.
 func makeSchema(ctx context.Context, db *sql.DB) error {
 	var there bool
 	if err := db.QueryRowContext(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", schema).Scan(&there); err != nil || there {
 		return err
 	}
 	_, err := db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+schema)
+	var server *pgconn.PgError
+	if errors.As(err, &server) && (server.Code == uniqueViolation || server.Code == duplicateSchema) {
+		return nil
+	}
 	return err
 }
 

@@ -61,6 +61,12 @@
 //
 // # Limits
 //
+// The cost of a row does not grow with the table if ids ascend (UUIDs of version 7,
+// counters). Ids in random order touch a page of their index each, which after every
+// checkpoint of the server is written to its log whole: set wal_compression to lz4
+// (with pglz, which is "on", such a row costs ten times as much), and expect half as
+// much again at ten million rows as at a hundred thousand.
+//
 // A batch has at most 65,536 entries. Verifying reads everything in one snapshot, which
 // keeps the server from cleaning up meanwhile.
 package pgstore

@@ -33,10 +33,10 @@ const (
 
 // rawRow is a row of transactions.
 type rawRow struct {
-	Seq                                                 int64
-	OccurredAt                                          time.Time
-	Outcome, Flags                                      int16
-	Customer, Key, Payload, Decision, Mac, SealedOrNull []byte
+	Seq                                           int64
+	OccurredAt                                    time.Time
+	Outcome, Flags                                int16
+	Customer, Key, Payload, Decision, Mac, Sealed []byte
 }
 
 // Raw stores up to n of the store's latest transactions again, in a schema of its own, which goes afterwards: the same
@@ -58,7 +58,7 @@ func Raw(ctx context.Context, o Options, n, batch, connections int) (r RawRate, 
 	r.Rows = len(rows)
 	for i := range rows {
 		w := &rows[i]
-		r.Bytes += int64(8+8+2+2+len(w.Customer)+len(w.Key)+len(w.Payload)) + int64(len(w.Decision)+len(w.Mac)+len(w.SealedOrNull))
+		r.Bytes += int64(8+8+2+2+len(w.Customer)+len(w.Key)+len(w.Payload)) + int64(len(w.Decision)+len(w.Mac)+len(w.Sealed))
 	}
 	for _, by := range []struct {
 		rate  *float64
@@ -125,7 +125,7 @@ func insertRawRows(ctx context.Context, conn *pgx.Conn, rows []rawRow) error {
 	for i := range rows {
 		r := &rows[i]
 		seqs[i], occurred[i], outcomes[i], flags[i] = r.Seq, r.OccurredAt, r.Outcome, r.Flags
-		for column, value := range [][]byte{r.Customer, r.Key, r.Payload, r.Decision, r.Mac, r.SealedOrNull} {
+		for column, value := range [][]byte{r.Customer, r.Key, r.Payload, r.Decision, r.Mac, r.Sealed} {
 			blobs[column][i] = value
 		}
 	}
@@ -137,7 +137,7 @@ func copyRawRows(ctx context.Context, conn *pgx.Conn, rows []rawRow) error {
 	columns := []string{"seq", "occurred_at", "outcome", "flags", "customer", "key", "payload", "decision", "mac", "sealed"}
 	_, err := conn.CopyFrom(ctx, pgx.Identifier{rawSchema, "transactions"}, columns, pgx.CopyFromSlice(len(rows), func(i int) ([]any, error) {
 		r := &rows[i]
-		return []any{r.Seq, r.OccurredAt, r.Outcome, r.Flags, r.Customer, r.Key, r.Payload, r.Decision, r.Mac, r.SealedOrNull}, nil
+		return []any{r.Seq, r.OccurredAt, r.Outcome, r.Flags, r.Customer, r.Key, r.Payload, r.Decision, r.Mac, r.Sealed}, nil
 	}))
 	return err
 }

@@ -108,7 +108,7 @@ func (p *Postgres) launch() error {
 	command := []string{filepath.Join(p.programs, "postgres"), "-D", p.Dir()}
 	for _, setting := range []string{
 		"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(p.port), "unix_socket_directories=" + p.dir,
-		"max_connections=200", "shared_buffers=256MB", "max_wal_size=4GB", "checkpoint_timeout=15min", "wal_compression=on",
+		"max_connections=200", "shared_buffers=256MB", "max_wal_size=4GB", "checkpoint_timeout=15min", "wal_compression=lz4",
 		"fsync=on", "synchronous_commit=on", "full_page_writes=on",
 	} {
 		command = append(command, "-c", setting)
