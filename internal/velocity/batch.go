@@ -237,7 +237,7 @@ func (b *Batch) shareOf(kind payment.Kind, t *payment.Token) int {
 
 func (b *Batch) at(i int) *Share { return &b.pieces[i/pieceSize][i%pieceSize] }
 
-// fill writes all blocks.
+// fill writes all blocks. Other batches see them once they are whole.
 func (b *Batch) fill() {
 	total := 0
 	for i := range b.n {
@@ -246,19 +246,19 @@ func (b *Batch) fill() {
 	if cap(b.buffer) < total {
 		b.buffer = make([]byte, 0, total)
 	}
-	rest := b.buffer[:0:cap(b.buffer)]
+	all := b.buffer[:0]
+	for i := range b.n {
+		s := b.at(i)
+		for n := s.first; n != 0 && b.counts; n = b.entries[n-1].next[s.Kind] {
+			all = appendOp(all, &b.entries[n-1].op, b.m.needs[s.Kind])
+		}
+	}
+	b.m.mu.Lock()
+	defer b.m.mu.Unlock()
 	for i := range b.n {
 		s := b.at(i)
 		s.applied = 0
-		if !b.counts {
-			continue
-		}
-		block := rest[:0:s.size]
-		for n := s.first; n != 0; n = b.entries[n-1].next[s.Kind] {
-			block = appendOp(block, &b.entries[n-1].op, b.m.needs[s.Kind])
-		}
-		s.Block = block
-		rest = rest[s.size:s.size:cap(rest)]
+		s.Block, all = all[:s.size:s.size], all[s.size:]
 	}
 }
 

@@ -1,6 +1,7 @@
 // Package velocity keeps sliding windows and profiles of every entity that payments have in common (customer, card,
 // device …) and answers what an entity did lately, as of any moment. [Memory] is the implementation in memory;
-// [Recount] is the definition in code, by brute force. Every implementation passes the suite of package velocitytest.
+// [Recount] is the definition in code, by brute force. [Mirror] is what an implementation stands on whose truth lies
+// elsewhere, in a log per entity. Every implementation passes the suite of package velocitytest.
 //
 // # Time
 //
@@ -66,10 +67,10 @@
 //
 // A reading is Late as of more than 24 hours before the newest event of its customer, or of one of its entities that the
 // plan asks about (also if that event was retracted since), or more than 37 days before the newest event of all: then it
-// says what is left. Otherwise windows
-// are a pure function of the events that were observed and not retracted, in any order, and what is said of meetings is one
-// of their order as well. Two implementations may differ where Reading.Late is set, and after the retraction of an event
-// that an entity has let go of, or in an entity that has been past MaxEvents or MaxCounterparts or silent for H.
+// says what is left. Otherwise windows are a pure function of the events that were observed and not retracted, in any
+// order, and what is said of meetings is one of their order as well. Two implementations may differ where Reading.Late is
+// set, and after the retraction of an event that an entity has let go of, or in an entity that has been past MaxEvents or
+// MaxCounterparts or silent for H. One that is shared by processes may know less of the newest event of all.
 //
 // # Repeats and corrections
 //

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -129,28 +131,47 @@ func benched(b *testing.B, shape string) (*redisvelocity.Windows, []*shop) {
 	return w, shops
 }
 
-// at once runs do for each worker's batches of b.N events in all, and returns how long that took for all of them.
-func atOnce(b *testing.B, shops []*shop, do func(events []velocity.Event)) (n float64, took, used time.Duration) {
-	each := max(b.N/benchBatch/benchWorkers, 1)
-	batches := make([][][]velocity.Event, benchWorkers)
-	for i := range batches {
-		for range each {
-			batches[i] = append(batches[i], shops[i].batch(benchBatch))
+// batches are those of each worker, b.N events in all.
+func batches(b *testing.B, shops []*shop) [][][]velocity.Event {
+	all := make([][][]velocity.Event, benchWorkers)
+	for i := range all {
+		for range max(b.N/benchBatch/benchWorkers, 1) {
+			all[i] = append(all[i], shops[i].batch(benchBatch))
 		}
 	}
-	b.ResetTimer()
+	return all
+}
+
+// atOnce runs do for all batches, each worker's in turn, and returns how many events that were and how long it took.
+func atOnce(all [][][]velocity.Event, do func(events []velocity.Event)) (n float64, took, used time.Duration) {
 	began, before := time.Now(), cpu()
 	var group sync.WaitGroup
-	for i := range batches {
+	for i := range all {
 		group.Go(func() {
-			for _, events := range batches[i] {
+			for _, events := range all[i] {
 				do(events)
 			}
 		})
 	}
 	group.Wait()
-	b.StopTimer()
-	return float64(each * benchBatch * benchWorkers), time.Since(began), cpu() - before
+	return float64(len(all) * len(all[0]) * benchBatch), time.Since(began), cpu() - before
+}
+
+// serverCPU is the processor time that a single server has taken.
+func serverCPU(b *testing.B, server *testenv.Redis) time.Duration {
+	b.Helper()
+	var seconds float64
+	for line := range strings.Lines(server.Do(b, "INFO", "cpu")) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		if name == "used_cpu_user" || name == "used_cpu_sys" {
+			n, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			seconds += n
+		}
+	}
+	return time.Duration(seconds * float64(time.Second))
 }
 
 // BenchmarkSession is one event of a session of 500, in four sessions at a time, with everything that the worker does; then
@@ -159,10 +180,13 @@ func BenchmarkSession(b *testing.B) {
 	for _, shape := range []string{"standalone", "cluster"} {
 		b.Run(shape, func(b *testing.B) {
 			w, shops := benched(b, shape)
-			before := w.Stats()
+			before, served := w.Stats(), serverCPU(b, testenv.SharedRedis(b))
+			all := batches(b, shops)
 			b.ReportAllocs()
-			n, took, used := atOnce(b, shops, func(events []velocity.Event) { session(b, w, events) })
-			after := w.Stats()
+			b.ResetTimer()
+			n, took, used := atOnce(all, func(events []velocity.Event) { session(b, w, events) })
+			b.StopTimer()
+			after, servedUs := w.Stats(), serverCPU(b, testenv.SharedRedis(b))-served
 			raws := make(chan *redisvelocity.Raw, benchWorkers)
 			calls := 0
 			for i := range benchWorkers {
@@ -173,7 +197,8 @@ func BenchmarkSession(b *testing.B) {
 				calls += raw.Len()
 				raws <- raw
 			}
-			_, rawTook, rawUsed := atOnce(b, shops, func([]velocity.Event) {
+			served = serverCPU(b, testenv.SharedRedis(b))
+			_, rawTook, rawUsed := atOnce(all, func([]velocity.Event) {
 				raw := <-raws
 				if err := raw.Send(b.Context()); err != nil {
 					b.Error(err)
@@ -186,6 +211,10 @@ func BenchmarkSession(b *testing.B) {
 			b.ReportMetric(float64(after.Fetched-before.Fetched)/n, "fetched-B/event")
 			b.ReportMetric(float64(after.Appended-before.Appended)/n, "appended-B/event")
 			b.ReportMetric(float64(rawUsed.Microseconds())/n, "µs-rawcpu/event")
+			if shape == "standalone" {
+				b.ReportMetric(float64(servedUs.Microseconds())/n, "µs-server/event")
+				b.ReportMetric(float64((serverCPU(b, testenv.SharedRedis(b))-served).Microseconds())/n, "µs-rawserver/event")
+			}
 			b.ReportMetric(rawTook.Seconds()/took.Seconds(), "of-raw")
 		})
 	}
@@ -212,7 +241,9 @@ func BenchmarkMemory(b *testing.B) {
 			observe(shops[i].batch(benchBatch))
 		}
 	}
-	n, took, used := atOnce(b, shops, observe)
+	all := batches(b, shops)
+	b.ResetTimer()
+	n, took, used := atOnce(all, observe)
 	b.ReportMetric(n/took.Seconds(), "events/s")
 	b.ReportMetric(float64(used.Microseconds())/n, "µs-cpu/event")
 }
