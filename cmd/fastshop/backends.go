@@ -82,9 +82,7 @@ func newBackends(s *Settings, log *slog.Logger) *backends {
 
 // openBackends opens all parts, in the order in which they depend on one another. The caller must close what it gets.
 func openBackends(ctx context.Context, s *Settings, log *slog.Logger, progress io.Writer, h hooks) (_ *backends, err error) {
-	if s.MemoryLimit > 0 {
-		debug.SetMemoryLimit(s.MemoryLimit << 20)
-	}
+	s.limitMemory()
 	b := newBackends(s, log)
 	defer func() {
 		if err != nil {
@@ -104,6 +102,18 @@ func openBackends(ctx context.Context, s *Settings, log *slog.Logger, progress i
 		return nil, err
 	}
 	return b, b.openPaths(ctx, h)
+}
+
+// limitMemory tells the runtime how much the program is to take, windows from Redis included.
+func (s *Settings) limitMemory() {
+	if s.MemoryLimit == 0 {
+		return
+	}
+	limit := s.MemoryLimit
+	if !s.velocityEmbedded() {
+		limit += s.WindowCache
+	}
+	debug.SetMemoryLimit(limit << 20)
 }
 
 // openFolders makes and locks the folders of the embedded parts, and refuses those that do not belong together.
@@ -146,7 +156,7 @@ func (b *backends) openSealed(ctx context.Context, progress io.Writer, h hooks, 
 	}
 	b.common = pipeline.Config{
 		Engine: b.engine, Policy: b.settings.policy(), Windows: b.windows, Store: b.store,
-		Now: b.now, Log: b.log, Metrics: b.metrics, Decided: h.decided, Crash: b.crash,
+		Now: b.now, Log: b.log, Metrics: b.metrics, Decided: h.decided, Crash: b.crash, Healer: b.healer(),
 	}
 	return nil
 }
@@ -193,7 +203,7 @@ func (b *backends) work(ctx context.Context) error {
 	var healing sync.WaitGroup
 	defer healing.Wait()
 	defer stop()
-	if h := b.healer(); h != nil {
+	if h := b.common.Healer; h != nil {
 		healing.Go(func() { b.windows.(distant).Run(ctx) })
 		healing.Go(func() { h.Run(ctx, healEvery) })
 	}

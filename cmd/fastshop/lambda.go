@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,8 +39,11 @@ const (
 	lambdaBatchLines = 500
 )
 
-// lambdaMemoryShare is how much of a function's memory the Go runtime may fill before it collects harder.
-const lambdaMemoryShare = 0.75
+// How much of a function's memory copies of windows may take, and all the rest before the Go runtime collects harder.
+const (
+	windowShare = 0.4
+	memoryShare = 0.4
+)
 
 func (c *lambdaCommand) Run(ctx context.Context, out streams) error {
 	log, err := c.logger(out.err)
@@ -51,7 +55,7 @@ func (c *lambdaCommand) Run(ctx context.Context, out streams) error {
 		return err
 	}
 	if size, err := strconv.ParseInt(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 10, 64); err == nil {
-		c.MemoryLimit = int64(float64(size) * lambdaMemoryShare)
+		c.MemoryLimit, c.WindowCache = int64(float64(size)*memoryShare), int64(float64(size)*windowShare)
 	}
 	open := map[lambda.Name]lambda.Open{
 		lambda.Ingest:  func(ctx context.Context) (any, func() error, error) { return c.ingest(ctx, log, out.err) },
@@ -78,6 +82,7 @@ func (c *lambdaCommand) remote(needed ...string) error {
 const functionConns = 4
 
 func (c *lambdaCommand) backends(log *slog.Logger) *backends {
+	c.limitMemory()
 	b := newBackends(&c.Settings, log)
 	b.maxConns = functionConns
 	return b
@@ -182,7 +187,16 @@ func (c *lambdaCommand) admin(log *slog.Logger) lambda.Administrator {
 			return fmt.Errorf("run command: it must be one of %v", administrative)
 		}
 		began := time.Now()
-		code := run(ctx, command, streams{out, out})
+		var said bytes.Buffer
+		code := run(ctx, command, streams{out, &said})
+		if code == exitUsage {
+			// What is wrong with a command line is told by quoting it. It may name a person, and Lambda logs errors.
+			said.Reset()
+			fmt.Fprintf(&said, "fastshop: %s is not called like this, see: fastshop %s --help\n", command[0], command[0])
+		}
+		if _, err := said.WriteTo(out); err != nil {
+			return err
+		}
 		log.InfoContext(ctx, "command ended", slog.String("command", command[0]), slog.Int("code", code), slog.Duration("took", time.Since(began)))
 		if code != exitDone {
 			return exitError{command[0], code}

@@ -52,6 +52,7 @@ type Settings struct {
 	Retention   time.Duration `help:"How long the stream keeps records." default:"168h" group:"Engine"`
 	StreamRoom  int64         `help:"Bytes that the stream may take on disk; 503 beyond." default:"34359738368" group:"Engine"`
 	MemoryLimit int64         `help:"Soft memory limit of the Go runtime, MiB; 0 sets none." default:"300" group:"Engine"`
+	WindowCache int64         `help:"Memory for copies of windows that are in Redis, MiB, beside --memory-limit. A customer without a copy costs a read." default:"512" group:"Engine"`
 	LogLevel    string        `help:"debug, info, warn or error." enum:"debug,info,warn,error" default:"info" group:"Engine"`
 	LogFormat   string        `help:"text or json." enum:"text,json" default:"text" group:"Engine"`
 }
@@ -63,6 +64,9 @@ type policyFlags struct {
 	Decline   int `help:"Scores from here on are refused." default:"800" group:"Policy"`
 }
 
+// defaultWindowCache is that of --window-cache, MiB.
+const defaultWindowCache = 512
+
 // defaultSettings are those of serve with nothing given, for commands that run the program on a folder of their own.
 func defaultSettings(dataDir, keysDir string) *Settings {
 	limits, policy := httpapi.DefaultLimits(), decision.DefaultPolicy()
@@ -71,7 +75,7 @@ func defaultSettings(dataDir, keysDir string) *Settings {
 		KeyRate: limits.Rate, KeyBurst: limits.Burst,
 		SyncInFlight: limits.InFlight.Sync, AsyncInFlight: limits.InFlight.Async, BatchInFlight: limits.InFlight.Batch,
 		policyFlags: policyFlags{policy.Challenge, policy.Review, policy.Decline},
-		Partitions:  4, BatchSize: 1000, Retention: 168 * time.Hour, StreamRoom: 32 << 30, MemoryLimit: 300,
+		Partitions:  4, BatchSize: 1000, Retention: 168 * time.Hour, StreamRoom: 32 << 30, MemoryLimit: 300, WindowCache: defaultWindowCache,
 		LogLevel: "warn", LogFormat: "text",
 	}
 }
@@ -112,6 +116,9 @@ func (s *Settings) Validate() error {
 	}
 	if s.MemoryLimit < 0 {
 		faults = append(faults, errors.New("--memory-limit must not be negative"))
+	}
+	if s.WindowCache < 1 {
+		faults = append(faults, errors.New("--window-cache must be at least 1 MiB"))
 	}
 	if s.Page == "open" && !loopback(s.Listen) {
 		faults = append(faults, errors.New("refuse --page open on an address that others can reach: use --page session, or listen on 127.0.0.1"))

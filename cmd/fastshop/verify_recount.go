@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -41,17 +42,17 @@ func (v *verification) recounted(ctx context.Context, f *finding) error {
 				probe.At = h.At
 			}
 		}
-		readings, err := read.Read(ctx, probes[i:i+1])
+		reading, err := patientRead(ctx, read, probe)
 		if err != nil {
 			return err
 		}
-		if readings[0].Incomplete {
+		if reading.Incomplete {
 			f.fault("the windows know that they lost events and are not healed yet: fastshop windows heal")
 			return nil
 		}
 		want := velocity.Recount(v.plan, history[i], *probe, v.windowOptions)
 		for j, feature := range v.plan {
-			got, expected := readings[0].Values[j], want.Values[j]
+			got, expected := reading.Values[j], want.Values[j]
 			if got != expected && !(math.IsNaN(got) && math.IsNaN(expected)) {
 				f.fault("%s of the entities of transaction %s is %v, a recount gives %v", feature.Name(), probe.ID, got, expected)
 			}
@@ -66,9 +67,31 @@ func (v *verification) recounted(ctx context.Context, f *finding) error {
 	return nil
 }
 
+// readPatience is how long windows that do not answer are asked again: they are made to give up within moments, so that no
+// verdict waits for them, and a check has more time than a verdict.
+const readPatience = 15 * time.Second
+
+// patientRead reads the windows for one event.
+func patientRead(ctx context.Context, w windows, e *velocity.Event) (velocity.Reading, error) {
+	for began := time.Now(); ; {
+		readings, err := w.Read(ctx, []velocity.Event{*e})
+		switch {
+		case err == nil:
+			return readings[0], nil
+		case !errors.Is(err, velocity.ErrUnavailable) || time.Since(began) > readPatience:
+			return velocity.Reading{}, err
+		}
+		select {
+		case <-ctx.Done():
+			return velocity.Reading{}, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
 // windows are those to compare: in memory, rebuilt as a start does, or those in Redis as they are.
 func (v *verification) windows(ctx context.Context) (windows, func(), error) {
-	w, closer, err := openWindows(ctx, v.Velocity, v.plan, v.windowOptions, &v.clouds, quiet(), time.Now)
+	w, closer, err := openWindows(ctx, v.Velocity, defaultWindowCache, v.plan, v.windowOptions, &v.clouds, quiet(), time.Now)
 	if err != nil {
 		return nil, nil, err
 	}

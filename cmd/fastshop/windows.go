@@ -34,14 +34,17 @@ func (d distant) Begin(ctx context.Context, events []velocity.Event) (pipeline.S
 	return d.Windows.Begin(ctx, events)
 }
 
+// Lost implements pipeline.Losing.
+func (d distant) Lost() bool { return d.Health().Lost }
+
 // TryHeal implements pipeline.Healable.
 func (d distant) TryHeal(ctx context.Context, restore func(context.Context, time.Time) error) error {
 	_, err := d.Windows.TryHeal(ctx, restore)
 	return err
 }
 
-// openWindows makes the windows, or enters those in Redis.
-func openWindows(ctx context.Context, place string, plan velocity.Plan, o velocity.Options, c *clouds, log *slog.Logger, now func() time.Time) (windows, func() error, error) {
+// openWindows makes the windows, or enters those in Redis, with room for copies in MiB.
+func openWindows(ctx context.Context, place string, cache int64, plan velocity.Plan, o velocity.Options, c *clouds, log *slog.Logger, now func() time.Time) (windows, func() error, error) {
 	if embedded("velocity", place) {
 		m, err := velocity.NewMemory(plan, o)
 		return m, func() error { return nil }, err
@@ -50,7 +53,7 @@ func openWindows(ctx context.Context, place string, plan velocity.Plan, o veloci
 	if err != nil {
 		return nil, nil, err
 	}
-	w, err := redisvelocity.New(redisvelocity.Options{Server: server, Plan: plan, Bounds: o, BatchTimeout: batchPatience, Now: now, Random: rand.Reader, Log: log})
+	w, err := redisvelocity.New(redisvelocity.Options{Server: server, Plan: plan, Bounds: o, MirrorBytes: cache << 20, BatchTimeout: batchPatience, Now: now, Random: rand.Reader, Log: log})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -103,7 +106,7 @@ func (b *backends) openEngine(ctx context.Context, w io.Writer, h hooks) error {
 		return err
 	}
 	var closer func() error
-	if b.windows, closer, err = openWindows(ctx, b.settings.Velocity, plan, b.windowOptions, &b.clouds, b.log, b.now); err != nil {
+	if b.windows, closer, err = openWindows(ctx, b.settings.Velocity, b.settings.WindowCache, plan, b.windowOptions, &b.clouds, b.log, b.now); err != nil {
 		return err
 	}
 	b.closers = append(b.closers, closer)
