@@ -90,14 +90,34 @@ func (m *Mirror) Signature() string { return m.sign }
 // Width is the number of values in a reading.
 func (m *Mirror) Width() int { return m.width }
 
-// Reach is how long after its last event an entity can still be asked for: 38 days, or the horizon if the plan
-// looks at profiles.
+// Reach is the longest that an entity of any kind can be asked for after its last event.
 func (m *Mirror) Reach() time.Duration {
-	reach := int64(keptHours * hourSeconds)
+	var reach time.Duration
 	for kind := range m.kinds {
-		k := &m.kinds[kind]
-		if k.since || k.first || k.amounts || k.hours || len(k.pairs) > 0 {
-			reach = max(reach, m.horizon)
+		reach = max(reach, m.ReachOf(payment.Kind(kind)))
+	}
+	return reach
+}
+
+// windowSeconds are the lengths of the windows.
+var windowSeconds = [windowCount]int64{0, 60, 300, hourSeconds, daySeconds, 7 * daySeconds, 30 * daySeconds}
+
+// ReachOf is how long after its last event an entity of a kind can still be asked for: the horizon if the plan looks at
+// its profile; 38 days if it looks at the run of its frauds, and for the customer, who remembers ids; else the longest of
+// its windows, an hour for those that are exact to the hour, and the day that events may be late.
+func (m *Mirror) ReachOf(kind payment.Kind) time.Duration {
+	k := &m.kinds[kind]
+	reach := int64(0)
+	switch {
+	case k.since || k.first || k.amounts || k.hours || len(k.pairs) > 0:
+		reach = m.horizon
+	case k.run || kind == payment.KindCustomer:
+		reach = keptHours * hourSeconds
+	default:
+		for g := range k.groups {
+			if longest := k.groups[g].longest; longest != NoWindow {
+				reach = max(reach, windowSeconds[longest]+int64(g)*delaySeconds+hourSeconds+lateSeconds)
+			}
 		}
 	}
 	return time.Duration(reach) * time.Second

@@ -76,7 +76,7 @@ func (w *Windows) pushed(b *velocity.Batch, s *velocity.Share, t *talk, x *excha
 // gone is for a log that is not what it was. It is only to be expected if nobody has told it to live on.
 func (w *Windows) gone(b *velocity.Batch, s *velocity.Share, x *exchange) {
 	b.Forget(s)
-	if int64(x.now)-int64(s.Refreshed) < int64((w.ttl - refreshEvery).Seconds()) {
+	if int64(x.now)-int64(s.Refreshed) < int64((w.ttl[s.Kind] - refreshEvery).Seconds()) {
 		s.Lost = true
 		w.vanished.Add(1)
 	}

@@ -53,7 +53,7 @@ func (w *Windows) make(ctx context.Context, c client, b *velocity.Batch, x *exch
 				return err
 			}
 			block := rueidis.BinaryString(b.Share(i).Block)
-			x.commands = append(x.commands, w.scripts.open.command(c, whole, x.keys[i], block, x.ttl, h.String(), strconv.Itoa(0)))
+			x.commands = append(x.commands, w.scripts.open.command(c, whole, x.keys[i], block, w.millis(b.Share(i).Kind), h.String(), strconv.Itoa(0)))
 		}
 		results := c.DoMulti(ctx, x.commands...)
 		if err := failure(results); err != nil {

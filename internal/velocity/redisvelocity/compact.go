@@ -122,7 +122,7 @@ func (w *Windows) snapshot(ctx context.Context, g grown) error {
 	if err != nil {
 		return err
 	}
-	args := []string{text, strconv.Itoa(len(log) + 1), strconv.FormatInt(w.ttl.Milliseconds(), 10), h.String()}
+	args := []string{text, strconv.Itoa(len(log) + 1), w.millis(g.kind), h.String()}
 	for _, block := range blocks {
 		args = append(args, rueidis.BinaryString(block))
 	}

@@ -33,7 +33,7 @@
 //     fetched them. If another process replaces a log just then, they may be seen too, and Duplicate may be missing.
 //   - Every call has a deadline, and after five failures one after the other a breaker lets one call a second through, so that
 //     a dead server costs microseconds. Errors wrap velocity.ErrUnavailable; they have no tokens, ids or secrets.
-//   - Every key lives no longer than its entity can be asked for (velocity.Mirror.Reach). It is told to live on when it is
+//   - Every key lives no longer than its entity can be asked for (velocity.Mirror.ReachOf). It is told to live on when it is
 //     used, but not twice an hour: an entity that was silent for within an hour of its time may be new.
 //
 // # What is lost

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/velocity"
 	"github.com/redis/rueidis"
 )
@@ -15,7 +16,6 @@ type exchange struct {
 	talks    []talk
 	commands []rueidis.Completed
 	blocks   []string
-	ttl      string // milliseconds
 	now      uint32 // second
 }
 
@@ -95,7 +95,6 @@ func (w *Windows) exchange(ctx context.Context, c client, b *velocity.Batch, x *
 func (w *Windows) start(b *velocity.Batch, x *exchange) {
 	n := b.Len()
 	x.now = uint32(w.o.Now().Unix())
-	x.ttl = strconv.FormatInt(w.ttl.Milliseconds(), 10)
 	// The keys of the batch before may still be on their way if it was given up.
 	x.bytes = make([]byte, 0, n*w.names.size())
 	x.keys, x.talks = x.keys[:0], x.talks[:0]
@@ -106,6 +105,11 @@ func (w *Windows) start(b *velocity.Batch, x *exchange) {
 		x.keys = append(x.keys, rueidis.BinaryString(x.bytes[from:]))
 		x.talks = append(x.talks, talk{})
 	}
+}
+
+// millis is how long a log of a kind lives, in milliseconds as the server wants them.
+func (w *Windows) millis(kind payment.Kind) string {
+	return strconv.FormatInt(w.ttl[kind].Milliseconds(), 10)
 }
 
 // failure is the first error that is not about one script or one empty reply.
@@ -128,7 +132,7 @@ func (w *Windows) ask(c client, s *velocity.Share, t *talk, x *exchange, key str
 		if err != nil {
 			return err
 		}
-		do(w.scripts.open.command(c, t.whole, key, rueidis.BinaryString(s.Block), x.ttl, h.String(), strconv.Itoa(fetchBlocks)))
+		do(w.scripts.open.command(c, t.whole, key, rueidis.BinaryString(s.Block), w.millis(s.Kind), h.String(), strconv.Itoa(fetchBlocks)))
 		w.appended.Add(int64(len(s.Block)))
 	case push:
 		if t.from = s.Next; s.Foreign {
@@ -137,7 +141,7 @@ func (w *Windows) ask(c client, s *velocity.Share, t *talk, x *exchange, key str
 		do(c.B().Rpushx().Key(key).Element(rueidis.BinaryString(s.Block)).Build())
 		do(c.B().Lindex().Key(key).Index(0).Build())
 		if t.refresh {
-			do(c.B().Pexpire().Key(key).Milliseconds(w.ttl.Milliseconds()).Build())
+			do(c.B().Pexpire().Key(key).Milliseconds(w.ttl[s.Kind].Milliseconds()).Build())
 		}
 		w.appended.Add(int64(len(s.Block)))
 	case mend:

@@ -98,7 +98,7 @@ func (w *Windows) takeLost(ctx context.Context, values []string, token string) (
 
 // swapAll changes the markers in taken, each from one value to another.
 func (w *Windows) swapAll(ctx context.Context, taken map[int]string, change func(held string) (from, to string)) error {
-	ttl := strconv.FormatInt(w.ttl.Milliseconds(), 10)
+	ttl := strconv.FormatInt(w.life.Milliseconds(), 10)
 	var keys []string
 	var args [][]string
 	for i, held := range taken {

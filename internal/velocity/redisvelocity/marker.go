@@ -133,7 +133,7 @@ func (m *marks) look(ctx context.Context, w *Windows, c client) error {
 // read moves all markers on and returns what they were.
 func (m *marks) read(ctx context.Context, w *Windows, c client) ([]string, error) {
 	now := w.o.Now().UnixMilli()
-	ttl := strconv.FormatInt(w.ttl.Milliseconds(), 10)
+	ttl := strconv.FormatInt(w.life.Milliseconds(), 10)
 	m.mu.Lock()
 	args := make([]string, markers)
 	for i, seen := range m.seen {

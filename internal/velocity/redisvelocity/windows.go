@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/velocity"
 )
 
@@ -18,7 +19,8 @@ type Windows struct {
 	mirror  *velocity.Mirror
 	scripts scripts
 	names   names
-	ttl     time.Duration
+	ttl     [payment.KindCount]time.Duration // of logs
+	life    time.Duration                    // of markers: the longest of them
 
 	link    link
 	breaker breaker
@@ -43,7 +45,10 @@ func New(o Options) (*Windows, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Windows{o: o, mirror: mirror, scripts: newScripts(), names: newNames(o.Prefix, mirror.Signature()), ttl: mirror.Reach()}
+	w := &Windows{o: o, mirror: mirror, scripts: newScripts(), names: newNames(o.Prefix, mirror.Signature()), life: mirror.Reach()}
+	for kind := range w.ttl {
+		w.ttl[kind] = mirror.ReachOf(payment.Kind(kind))
+	}
 	w.marks.init(o.Prefix, mirror.Signature())
 	w.compact.init(mirror)
 	w.scratch.New = func() any { return &exchange{} }
