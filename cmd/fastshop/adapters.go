@@ -109,9 +109,14 @@ func (p pageKeys) Valid(holder string) bool {
 // stored tells the intake what the store has.
 type stored struct{ pipeline.Store }
 
+// knownTime is how long the asynchronous path waits for a store that does not answer.
+const knownTime = 500 * time.Millisecond
+
 func (s stored) Known(ctx context.Context, ids []string) (map[string]ingest.Prior, error) {
-	known, err := s.Store.Known(ctx, ids)
-	if errors.Is(err, pipeline.ErrUnavailable) {
+	brief, cancel := context.WithTimeout(ctx, knownTime)
+	defer cancel()
+	known, err := s.Store.Known(brief, ids)
+	if errors.Is(err, pipeline.ErrUnavailable) || err != nil && ctx.Err() == nil && brief.Err() != nil {
 		// The asynchronous path goes on while the store is away: whether an id was there before is then for the
 		// pipeline to find out.
 		return nil, nil
@@ -156,10 +161,18 @@ func (l *lists) refresh(ctx context.Context) error {
 	if !l.shared || l.now().UnixNano()-l.loaded.Load() < int64(listsAge) {
 		return nil
 	}
-	l.changing.Lock()
+	if !l.changing.TryLock() {
+		return nil // somebody is at it
+	}
 	defer l.changing.Unlock()
+	l.loaded.Store(l.now().UnixNano()) // also if it fails: a store that is away must not hold up every request
+	ctx, cancel := context.WithTimeout(ctx, refreshTime)
+	defer cancel()
 	return l.reload(ctx)
 }
+
+// refreshTime is how long a request may wait for lists that are older than they should be.
+const refreshTime = 300 * time.Millisecond
 
 // reload takes in what the store holds.
 func (l *lists) reload(ctx context.Context) error {

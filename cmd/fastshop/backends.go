@@ -199,13 +199,13 @@ func (b *backends) openPaths(ctx context.Context, h hooks) (err error) {
 // work carries the stream to the store until ctx ends. It returns the first error of a worker that cannot go on, after
 // stopping the others. Beside that it looks after windows that outlive the process.
 func (b *backends) work(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
+	healers, stop := context.WithCancel(context.WithoutCancel(ctx)) // they leave after the last commit
 	var healing sync.WaitGroup
 	defer healing.Wait()
 	defer stop()
 	if h := b.common.Healer; h != nil {
-		healing.Go(func() { b.windows.(distant).Run(ctx) })
-		healing.Go(func() { h.Run(ctx, healEvery) })
+		healing.Go(func() { b.windows.(distant).Run(healers) })
+		healing.Go(func() { h.Run(healers, healEvery) })
 	}
 	return b.crew().Run(ctx)
 }

@@ -149,8 +149,12 @@ type canaryClient struct {
 	t      *testing.T
 	p      *process
 	places map[string][]byte
+	mark   string // in all ids of transactions, so that two clients of one store do not send the same ones
 	n      int
 }
+
+// id is a transaction's.
+func (c *canaryClient) id(name string) string { return "canary-" + c.mark + name }
 
 func (c *canaryClient) call(method, target, media, body string) int {
 	c.t.Helper()
@@ -174,7 +178,7 @@ func (c *canaryClient) call(method, target, media, body string) int {
 	c.n++
 	var head bytes.Buffer
 	_ = answer.Header.Write(&head)
-	c.places[fmt.Sprintf("answer %d to %s %s", c.n, method, req.URL.Path)] = append(head.Bytes(), content...)
+	c.places[fmt.Sprintf("%sanswer %d to %s %s", c.mark, c.n, method, req.URL.Path)] = append(head.Bytes(), content...)
 	return answer.StatusCode
 }
 
@@ -188,17 +192,17 @@ func (c *canaryClient) want(status int, method, path, media, body string) {
 // everyRoute uses every route with marked data, in good and in bad bodies.
 func (c *canaryClient) everyRoute() {
 	const object, lines = "application/json", "application/x-ndjson"
-	c.want(200, "POST", "/v1/decisions", object, canaryPayment("canary-sync", ""))
-	c.want(200, "POST", "/v1/decisions", object, canaryPayment("canary-sync-2", ""))
-	c.want(202, "POST", "/v1/transactions", object, canaryPayment("canary-async", ""))
-	c.want(200, "POST", "/v1/transactions:batch", lines, canaryPayment("canary-batch", "")+"\n"+canaryPayment("bad id with "+canaries["email"], "")+"\n{\"x\":\""+canaries["cpf"]+"\n")
-	c.want(409, "POST", "/v1/decisions", object, strings.Replace(canaryPayment("canary-sync", ""), "12990", "12991", 1))
-	c.want(422, "POST", "/v1/decisions", object, canaryPayment("canary-bad", `,"`+canaries["email"]+`":"`+canaries["cpf"]+`"`))
-	c.want(422, "POST", "/v1/decisions", object, strings.Replace(canaryPayment("canary-pan", ""), canaries["user agent"], "card "+cardNumber, 1))
-	c.want(422, "POST", "/v1/transactions", object, strings.Replace(canaryPayment("canary-cpf", ""), canaries["formatted"], "390.533.447-06 "+canaries["formatted"], 1))
-	c.call("POST", c.p.URL+"/v1/decisions", object, canaryPayment("canary-cut", "")[:200])
+	c.want(200, "POST", "/v1/decisions", object, canaryPayment(c.id("sync"), ""))
+	c.want(200, "POST", "/v1/decisions", object, canaryPayment(c.id("sync-2"), ""))
+	c.want(202, "POST", "/v1/transactions", object, canaryPayment(c.id("async"), ""))
+	c.want(200, "POST", "/v1/transactions:batch", lines, canaryPayment(c.id("batch"), "")+"\n"+canaryPayment("bad id with "+canaries["email"], "")+"\n{\"x\":\""+canaries["cpf"]+"\n")
+	c.want(409, "POST", "/v1/decisions", object, strings.Replace(canaryPayment(c.id("sync"), ""), "12990", "12991", 1))
+	c.want(422, "POST", "/v1/decisions", object, canaryPayment(c.id("bad"), `,"`+canaries["email"]+`":"`+canaries["cpf"]+`"`))
+	c.want(422, "POST", "/v1/decisions", object, strings.Replace(canaryPayment(c.id("pan"), ""), canaries["user agent"], "card "+cardNumber, 1))
+	c.want(422, "POST", "/v1/transactions", object, strings.Replace(canaryPayment(c.id("cpf"), ""), canaries["formatted"], "390.533.447-06 "+canaries["formatted"], 1))
+	c.call("POST", c.p.URL+"/v1/decisions", object, canaryPayment(c.id("cut"), "")[:200])
 	c.call("POST", c.p.URL+"/v1/labels", object, `{"transaction_id":"`+canaries["email"]+`","verdict":"fraud","source":"chargeback","known_at":"x"}`)
-	c.want(200, "POST", "/v1/labels", object, fmt.Sprintf(`{"transaction_id":"canary-sync","verdict":"fraud","source":"chargeback","known_at":%q}`, time.Now().UTC().Format(time.RFC3339)))
+	c.want(200, "POST", "/v1/labels", object, fmt.Sprintf(`{"transaction_id":%q,"verdict":"fraud","source":"chargeback","known_at":%q}`, c.id("sync"), time.Now().UTC().Format(time.RFC3339)))
 	expires := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
 	for kind, name := range map[string]string{"document": "formatted", "email": "email", "ip": "ip", "device": "device", "phone": "phone"} {
 		if got := c.call("POST", c.p.URL+"/v1/lists/block", object, fmt.Sprintf(`{"kind":%q,"value":%q,"expires_at":%q,"reason":"confirmed_fraud"}`, kind, canaries[name], expires)); got >= 300 {
@@ -207,9 +211,9 @@ func (c *canaryClient) everyRoute() {
 	}
 	c.call("POST", c.p.URL+"/v1/lists/block", object, fmt.Sprintf(`{"kind":"document","value":"%s0","expires_at":%q}`, canaries["cpf"], expires))
 	c.want(200, "GET", "/v1/lists/block", "", "")
-	c.want(200, "POST", "/v1/decisions", object, canaryPayment("canary-blocked", ""))
-	for _, id := range []string{"canary-sync", "canary-blocked"} {
-		c.want(200, "GET", "/v1/decisions/"+id, "", "")
+	c.want(200, "POST", "/v1/decisions", object, canaryPayment(c.id("blocked"), ""))
+	for _, name := range []string{"sync", "blocked"} {
+		c.want(200, "GET", "/v1/decisions/"+c.id(name), "", "")
 	}
 	c.call("GET", c.p.URL+"/v1/decisions/"+url.PathEscape(canaries["email"]), "", "")
 	c.call("GET", c.p.URL+"/nowhere?cpf="+canaries["cpf"], "", "")
@@ -233,5 +237,5 @@ func (c *canaryClient) events() {
 	if len(content) == 0 {
 		c.t.Error("the live page got no event")
 	}
-	c.places["live events"] = content
+	c.places[c.mark+"live events"] = content
 }

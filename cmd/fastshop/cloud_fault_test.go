@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -15,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fastshop/pipeline/internal/decision"
-	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/load"
 	"github.com/fastshop/pipeline/internal/simulate"
 )
@@ -35,7 +32,9 @@ type cloudVerdict struct {
 // not acknowledged under the same id, and remembers everything that it was told.
 type cloudShop struct {
 	*checkout
-	answers map[string]cloudVerdict // verdicts that were given; guarded by checkout.mu
+	answers map[string]cloudVerdict // verdicts that were given; guarded by checkout.mu, as those below
+	tried   map[string]bool         // what was sent at least once
+	orders  [][]string              // for each sender, in order, what was acknowledged in batches at its first attempt
 
 	taken    atomic.Int64 // acknowledgments without a verdict
 	decided  atomic.Int64 // verdicts
@@ -49,6 +48,9 @@ type cloudShop struct {
 	stop    context.CancelFunc
 }
 
+// cloudSenders is how many tills a shop has.
+const cloudSenders = 2
+
 func newCloudShop(t *testing.T, seed uint64) *cloudShop {
 	t.Helper()
 	now := time.Now().UTC()
@@ -57,8 +59,9 @@ func newCloudShop(t *testing.T, seed uint64) *cloudShop {
 		t.Fatal(err)
 	}
 	return &cloudShop{
-		checkout: &checkout{t: t, world: world, acked: map[string]bool{}}, answers: map[string]cloudVerdict{},
-		http: &http.Client{Timeout: 40 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
+		checkout: &checkout{t: t, world: world, acked: map[string]bool{}}, answers: map[string]cloudVerdict{}, tried: map[string]bool{},
+		orders: make([][]string, cloudSenders),
+		http:   &http.Client{Timeout: 40 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
 	}
 }
 
@@ -67,11 +70,11 @@ func (c *cloudShop) open(p *process) {
 	ctx, stop := context.WithCancel(context.Background())
 	c.target.Store(p)
 	c.stop = stop
-	for range 2 {
+	for till := range cloudSenders {
 		c.working.Go(func() {
 			for ctx.Err() == nil {
 				pause := 5 * time.Millisecond
-				if !c.round(ctx, 24) {
+				if !c.round(ctx, till, 24) {
 					pause = 100 * time.Millisecond
 				}
 				time.Sleep(pause)
@@ -86,13 +89,13 @@ func (c *cloudShop) close() {
 	c.working.Wait()
 }
 
-// round sends n transactions: half in a batch, the rest alone, every other one of those for a verdict. It reports whether
-// all were acknowledged.
-func (c *cloudShop) round(ctx context.Context, n int) bool {
+// round sends n transactions from a till: half in a batch, the rest alone, every other one of those for a verdict. It
+// reports whether all were acknowledged.
+func (c *cloudShop) round(ctx context.Context, till, n int) bool {
 	items := c.take(n)
 	half := len(items) / 2
 	var all sync.WaitGroup
-	all.Go(func() { c.sendBatch(ctx, items[:half]) })
+	all.Go(func() { c.sendBatch(ctx, till, items[:half]) })
 	for i, item := range items[half:] {
 		all.Go(func() {
 			if i%2 == 0 {
@@ -109,17 +112,22 @@ func (c *cloudShop) round(ctx context.Context, n int) bool {
 // missed is that of checkout, and tells how many were not acknowledged.
 func (c *cloudShop) missed(items []simulate.Item) int {
 	c.checkout.missed(items)
+	c.first(items)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.pending)
 }
 
-func (c *cloudShop) sendBatch(ctx context.Context, items []simulate.Item) {
+func (c *cloudShop) sendBatch(ctx context.Context, till int, items []simulate.Item) {
+	if len(items) == 0 {
+		return // which the server would call malformed
+	}
 	var body bytes.Buffer
 	for _, i := range items {
 		body.Write(i.Submission)
 		body.WriteByte('\n')
 	}
+	first := c.first(items)
 	p := c.target.Load()
 	err := load.NewClient(p.URL, p.Key, 1).Batch(ctx, body.Bytes(), func(l load.Line) {
 		if l.Acknowledged() {
@@ -131,6 +139,25 @@ func (c *cloudShop) sendBatch(ctx context.Context, items []simulate.Item) {
 	if errors.As(err, &status) {
 		c.refusal(status.Status)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if first && !slices.ContainsFunc(items, func(i simulate.Item) bool { return !c.acked[i.ID] }) {
+		for _, i := range items {
+			c.orders[till] = append(c.orders[till], i.ID)
+		}
+	}
+}
+
+// first tells whether none of the items was sent before, and notes that they are now.
+func (c *cloudShop) first(items []simulate.Item) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := true
+	for _, i := range items {
+		first = first && !c.tried[i.ID]
+		c.tried[i.ID] = true
+	}
+	return first
 }
 
 // hand gives a transaction in without waiting for a verdict.
@@ -205,95 +232,4 @@ func (c *cloudShop) more(what string, counter *atomic.Int64, n int64) {
 	c.t.Helper()
 	until := counter.Load() + n
 	eventually(c.t, fmt.Sprintf("%d more %s", n, what), func() bool { return counter.Load() >= until })
-}
-
-// reconcile mends nothing and checks everything, when the servers are whole again and p is running on them: p becomes
-// ready; what was sent is acknowledged, and then stored exactly once, with the verdict that was given; nothing is put
-// aside; the windows become whole and equal a recount, and verify finds all in order. It ends p.
-func (c *cloudShop) reconcile(r *cloudRig, p *process) map[string]ledger.Stored {
-	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patient)
-	defer cancel()
-	if err := p.client().WaitReady(ctx); err != nil {
-		c.t.Fatalf("the server does not become ready again: %v", err)
-	}
-	c.target.Store(p)
-	eventually(c.t, "everything is acknowledged", func() bool {
-		c.mu.Lock()
-		waiting := len(c.pending)
-		c.mu.Unlock()
-		if waiting > 0 {
-			c.round(ctx, waiting)
-		}
-		return waiting == 0
-	})
-	s := r.open()
-	defer s.Close()
-	eventually(c.t, "everything acknowledged is stored", func() bool {
-		known, err := s.Known(ctx, slices.Collect(maps.Keys(c.acked)))
-		return err == nil && len(known) == len(c.acked)
-	})
-	eventually(c.t, "windows are whole again", func() bool {
-		waiting, _, err := s.Uncounted(ctx, 1)
-		if err != nil || len(waiting) > 0 {
-			return false
-		}
-		items := c.take(1)
-		v, ok := c.ask(ctx, items[0])
-		c.missed(items)
-		return ok && len(v.Degraded) == 0
-	})
-	rows := c.compare(r)
-	p.stop()
-	r.verify()
-	c.t.Logf("%d acknowledged, %d of them after a repeat; %d verdicts, %d of them without windows; %d refusals",
-		len(c.acked), c.repeats.Load(), len(c.answers), c.degraded.Load(), c.refused.Load())
-	return rows
-}
-
-// compare checks that the stored rows are what was acknowledged, once each and with the verdicts that were given.
-func (c *cloudShop) compare(r *cloudRig) map[string]ledger.Stored {
-	c.t.Helper()
-	s := r.open()
-	defer s.Close()
-	rows := map[string]ledger.Stored{}
-	err := s.Rows(c.t.Context(), func(row ledger.Stored) error {
-		if _, twice := rows[row.Transaction.ID]; twice {
-			c.t.Errorf("%s is stored twice", row.Transaction.ID)
-		}
-		if !c.acked[row.Transaction.ID] {
-			c.t.Errorf("%s is stored and was never acknowledged", row.Transaction.ID)
-		}
-		rows[row.Transaction.ID] = row
-		return nil
-	})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for id := range c.acked {
-		if _, ok := rows[id]; !ok {
-			c.t.Errorf("%s was acknowledged and is not stored", id)
-		}
-	}
-	for id, v := range c.answers {
-		d := rows[id].Decision
-		if d.Outcome.String() != v.Outcome || d.Score != v.Score || !slices.Equal(d.Degraded.Names(), v.Degraded) {
-			c.t.Errorf("%s was answered %+v; stored is %s, %d, %v", id, v, d.Outcome, d.Score, d.Degraded.Names())
-		}
-	}
-	letters, err := s.DeadLetters(c.t.Context(), 0, -1)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for _, l := range letters {
-		c.t.Errorf("a record was put aside: %s (%s)", l.Reason, l.Detail)
-	}
-	paths := map[decision.Path]int{}
-	for _, row := range rows {
-		paths[row.Decision.Path]++
-	}
-	if paths[decision.Sync] == 0 || paths[decision.Async] == 0 {
-		c.t.Errorf("the rows came by %v: the test needs both paths", paths)
-	}
-	return rows
 }

@@ -38,9 +38,10 @@ type cloudRig struct {
 
 // cloudParts are what a test wants otherwise than shared by all and whole.
 type cloudParts struct {
-	postgres *testenv.Postgres // nil: the shared one
-	redis    string            // URL; empty: the shared one
-	stream   string            // endpoint of Kinesis with a stream named cloudStream; empty: one in this process
+	postgres *testenv.Postgres            // nil: the shared one
+	way      *testenv.TCPProxy            // how the program reaches it; nil: directly
+	redis    string                       // URL; empty: the shared one
+	stream   string                       // endpoint of Kinesis with a stream named cloudStream; empty: one in this process
 	kms      func(endpoint string) string // makes the endpoint of KMS for the key that wraps personal-data keys; nil: the emulator's
 	table    bool                         // customers' keys are in DynamoDB, whose emulator is slow, and not in a file
 }
@@ -65,6 +66,10 @@ func newCloudRig(t *testing.T, p cloudParts) *cloudRig {
 	}
 	r.store = p.postgres.Database(t)
 	mustRun(t, "migrate", "--store", r.store)
+	store := r.store
+	if p.way != nil {
+		store = strings.Replace(store, p.postgres.Addr(), p.way.Addr(), 1)
+	}
 	if p.redis == "" {
 		p.redis = testenv.SharedRedis(t).URL()
 	}
@@ -88,7 +93,7 @@ func newCloudRig(t *testing.T, p cloudParts) *cloudRig {
 		keys = "dynamodb://" + r.makeTable(dynamodb.NewFromConfig(config)) + at(account)
 	}
 	r.places = []string{
-		"--store", r.store, "--velocity", withSetting(p.redis, "prefix", prefix), "--stream", "kinesis://" + cloudStream + at(p.stream),
+		"--store", store, "--velocity", withSetting(p.redis, "prefix", prefix), "--stream", "kinesis://" + cloudStream + at(p.stream),
 		"--keys", keys, "--kek", "awskms:///" + own + at(wrapping), "--token-kek", "awskms:///" + ring + at(account),
 	}
 	return r

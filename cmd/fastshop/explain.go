@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fastshop/pipeline/internal/ledger"
+	"github.com/fastshop/pipeline/internal/payment"
 )
 
 type explainCommand struct {
@@ -47,11 +48,15 @@ type explainedReason struct {
 }
 
 func (c *explainCommand) Run(ctx context.Context, out streams) error {
+	unknown := withHint(errors.New("no decision is stored under this id"), "ids are the shop's own; a record may wait in the stream, or be a dead letter: fastshop deadletters list")
+	if !payment.ValidID(c.ID) { // an e-mail address, say, which a database's log need not learn
+		return unknown
+	}
 	var e explanation
 	err := withStore(ctx, &c.places, func(store books) error {
 		stored, err := store.Decision(ctx, c.ID)
 		if errors.Is(err, ledger.ErrNotFound) {
-			return withHint(errors.New("no decision is stored under this id"), "ids are the shop's own; a record may wait in the stream, or be a dead letter: fastshop deadletters list")
+			return unknown
 		}
 		if err != nil {
 			return err

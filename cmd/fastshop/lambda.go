@@ -139,6 +139,7 @@ func (b *backends) refreshing(next http.Handler) http.Handler {
 			b.log.WarnContext(r.Context(), "block and allow lists not refreshed", slog.Any("error", err))
 		}
 		next.ServeHTTP(w, r)
+		b.common.Healer.Tend(r.Context())
 	})
 }
 
@@ -152,7 +153,9 @@ func (c *lambdaCommand) process(ctx context.Context, log *slog.Logger, w io.Writ
 		return nil, nil, errors.Join(err, b.Close())
 	}
 	carry := func(ctx context.Context, p stream.Partition, records []stream.Record) (int, error) {
-		return b.common.Carry(ctx, p, records)
+		done, err := b.common.Carry(ctx, p, records)
+		b.common.Healer.Tend(ctx)
+		return done, err
 	}
 	return lambda.Stream(carry, fromEvent, lambda.Options{Log: log}), b.Close, nil
 }

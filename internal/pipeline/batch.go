@@ -21,7 +21,8 @@ type work struct {
 	before  int64 // records of the batch that are committed already
 	records int64
 	last    stream.Position
-	idle    bool // nothing came, and there is nothing to commit
+	counted uint64 // losses of the windows before they counted the batch
+	idle    bool   // nothing came, and there is nothing to commit
 }
 
 // halves splits b between two of its entries, so that a checkpoint between the halves skips nothing. All dead letters
@@ -54,6 +55,7 @@ func (c *Config) decideAll(ctx context.Context, records []stream.Record) (work, 
 	if err != nil {
 		return work{}, err
 	}
+	b.counted = c.losses()
 	windows, end := c.begin(ctx, fresh)
 	first := make(map[string]int, len(fresh)) // index into entries, by id
 	b.entries = make([]Entry, 0, len(fresh))

@@ -74,7 +74,7 @@ func (c *Config) committed(ctx context.Context, b *work, receipts []Receipt, too
 	for _, d := range b.dead {
 		c.Metrics.DeadLettered(string(d.Reason))
 	}
-	c.settled(ctx, b.entries, receipts)
+	c.settled(ctx, b.entries, receipts, b.counted)
 }
 
 // fate finds out what became of a commit whose answer was lost. The repeat was fenced: either by the commit itself,

@@ -48,6 +48,7 @@ func (c *Config) replayOne(ctx context.Context, l *DeadLetter) (Replayed, error)
 	if err != nil {
 		return r, err
 	}
+	counted := c.losses()
 	batch := Batch{Chain: ReplayChain, Resolved: []DeadLetterKey{l.DeadLetterKey}}
 	if k, ok := known[t.ID]; ok {
 		if k.Conflict(&t) {
@@ -77,7 +78,7 @@ func (c *Config) replayOne(ctx context.Context, l *DeadLetter) (Replayed, error)
 		r.Reason, r.Detail = Unstorable, err.Error()
 		return r, nil
 	}
-	c.settled(ctx, batch.Entries, receipts)
+	c.settled(ctx, batch.Entries, receipts, counted)
 	if len(receipts) > 0 && receipts[0].Conflict(&t) {
 		r.Reason, r.Detail = IDConflict, "the id was taken by another transaction"
 		return r, nil

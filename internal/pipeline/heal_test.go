@@ -198,3 +198,99 @@ func TestHealing(t *testing.T) {
 		t.Errorf("nothing to heal: %d, %v", n, err)
 	}
 }
+
+// interrupted is a store before whose commits something happens.
+type interrupted struct {
+	pipeline.Store
+	before func()
+}
+
+func (i *interrupted) Commit(ctx context.Context, b pipeline.Batch) ([]pipeline.Receipt, error) {
+	i.before()
+	return i.Store.Commit(ctx, b)
+}
+
+// TestWhatIsCommittedAfterAHealIsRestored loses the windows while a batch, and then a verdict, is on its way from the
+// engine to the store: a heal then finds nothing of it, and the windows must have it all the same in the end.
+func TestWhatIsCommittedAfterAHealIsRestored(t *testing.T) {
+	s := newShop(t)
+	d := s.far()
+	plan, err := score.PlanFor(s.config.Engine.Rules)
+	s.must(err)
+	healer := &pipeline.Healer{Store: &history{Store: s.stored}, Windows: d, Horizon: 24 * time.Hour,
+		Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon.Add(time.Hour) }}
+	heal := func() {
+		_, err := healer.Heal(t.Context())
+		s.must(err)
+	}
+	s.config.Healer = healer
+	s.config.Store = &interrupted{s.stored, func() {
+		d.Memory, err = velocity.NewMemory(plan, velocity.Options{})
+		s.must(err)
+		d.lost = true
+		heal()
+	}}
+	s.append(pay("a0", 1, 0, 0), pay("a1", 1, 1, 0))
+	s.must(s.work(10))
+	heal()
+	if n := d.Memory.Stats().Events; n != 2 {
+		t.Errorf("the windows have %d events of a batch, want 2", n)
+	}
+	_, err = pipeline.NewDecider(s.config).Decide(t.Context(), pay("b0", 2, 2, 0))
+	s.must(err)
+	heal()
+	if n := d.Memory.Stats().Events; n != 3 {
+		t.Errorf("the windows have %d events, want 3: the verdict's, too", n)
+	}
+}
+
+// TestALossThatAnotherHealsIsNoticedOnce counts a loss when it is found, however long it lasts.
+func TestALossThatAnotherHealsIsNoticedOnce(t *testing.T) {
+	s := newShop(t)
+	d := &elsewhere{distant: s.far()}
+	healer := &pipeline.Healer{Store: &history{Store: s.stored}, Windows: d, Horizon: time.Hour, Log: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return noon }}
+	for i, lost := range []bool{false, true, true, false, true} {
+		d.missing = lost
+		if _, err := healer.Heal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if want := []uint64{0, 1, 1, 1, 2}[i]; healer.Losses() != want {
+			t.Errorf("look %d: %d losses, want %d", i, healer.Losses(), want)
+		}
+	}
+}
+
+// elsewhere are windows that another process heals.
+type elsewhere struct {
+	*distant
+	missing bool
+}
+
+func (e *elsewhere) Lost() bool { return e.missing }
+
+func TestTendDoesWhatIsDueAndNothingElse(t *testing.T) {
+	s := newShop(t)
+	s.append(pay("a0", 1, 0, 0))
+	s.must(s.work(10))
+	plan, err := score.PlanFor(s.config.Engine.Rules)
+	s.must(err)
+	memory, err := velocity.NewMemory(plan, velocity.Options{})
+	s.must(err)
+	d := &distant{faultyWindows: &faultyWindows{Memory: memory}}
+	store := &history{Store: s.stored}
+	h := pipeline.Healer{Store: store, Windows: d, Horizon: time.Hour, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon }}
+	h.Tend(t.Context())
+	if len(store.since) != 0 || memory.Stats().Events != 0 {
+		t.Errorf("replayed since %v though nothing was due", store.since)
+	}
+	h.Again()
+	store.fail = errors.New("no store")
+	h.Tend(t.Context()) // which fails, and stays due
+	store.fail = nil
+	h.Tend(t.Context())
+	h.Tend(t.Context())
+	if len(store.since) != 2 || memory.Stats().Events != 1 {
+		t.Errorf("replayed since %v, and %d events are there; want two tries, and the one that was stored", store.since, memory.Stats().Events)
+	}
+}

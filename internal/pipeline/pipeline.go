@@ -69,6 +69,8 @@ type Config struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Metrics *telemetry.Metrics // nil counts nothing
+	// Healer looks after Windows if they outlive the process; nil for those that do not.
+	Healer *Healer
 	// Decided is told of every decision that was stored, after the commit; nil tells nobody. It must not block.
 	Decided func(Entry)
 	// Chain is the audit chain of the synchronous path; SyncChain if empty. Commits on one chain wait for each other, so
@@ -117,8 +119,20 @@ func (c *Config) versions() decision.Versions {
 	return v
 }
 
+// losses is how often windows were found to have lost something; see Healer.
+func (c *Config) losses() uint64 {
+	if c.Healer == nil {
+		return 0
+	}
+	return c.Healer.Losses()
+}
+
 // settled corrects the windows for entries whose id had been decided before, and tells who wants to know of the rest.
-func (c *Config) settled(ctx context.Context, entries []Entry, receipts []Receipt) {
+// counted is what losses was before the entries were counted.
+func (c *Config) settled(ctx context.Context, entries []Entry, receipts []Receipt, counted uint64) {
+	if c.losses() != counted {
+		c.Healer.Again()
+	}
 	for i, r := range receipts {
 		t := &entries[i].Transaction
 		if r.Conflict(t) && entries[i].Origin != nil {

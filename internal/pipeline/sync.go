@@ -37,6 +37,7 @@ func (d *Decider) Decide(ctx context.Context, t payment.Transaction) (decision.D
 	if k, ok := known[t.ID]; ok {
 		return verdict(k, &t)
 	}
+	counted := d.losses()
 	decided, err := d.decide(ctx, &t, decision.Sync)
 	if err != nil {
 		return decision.Decision{}, err
@@ -51,7 +52,7 @@ func (d *Decider) Decide(ctx context.Context, t payment.Transaction) (decision.D
 	}
 	d.Metrics.Committed(1, d.Now().Sub(began))
 	d.crash("sync.committed")
-	d.settled(ctx, entries, receipts)
+	d.settled(ctx, entries, receipts, counted)
 	return verdict(receipts[0], &t)
 }
 
@@ -67,10 +68,23 @@ func (d *Decider) chain() string {
 func (d *Decider) undo(t *payment.Transaction) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	known, err := d.Store.Known(ctx, []string{t.ID})
-	if _, stored := known[t.ID]; err == nil && !stored {
-		d.retract(ctx, t)
+	if stored, err := d.has(ctx, t.ID); err != nil || stored {
+		return
 	}
+	d.retract(ctx, t)
+	if d.Healer == nil {
+		return
+	}
+	if stored, err := d.has(ctx, t.ID); err != nil || stored { // a repeat elsewhere may have counted on ours
+		d.Healer.Again()
+	}
+}
+
+// has tells whether an id is stored.
+func (d *Decider) has(ctx context.Context, id string) (bool, error) {
+	known, err := d.Store.Known(ctx, []string{id})
+	_, stored := known[id]
+	return stored, err
 }
 
 func verdict(r Receipt, t *payment.Transaction) (decision.Decision, error) {

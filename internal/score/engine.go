@@ -189,7 +189,8 @@ func (e *Engine) ScoreIn(ctx context.Context, w Windows, t *payment.Transaction,
 			ID: t.ID, At: t.OccurredAt, Entities: s.events[0].Entities,
 			Declined: asksDecline(&r), Anomalous: r.Anomalous,
 		}
-		if s.settle[0].Declined || s.settle[0].Anomalous {
+		// One that had been counted before may have been settled otherwise then, by a process that did not live to store it.
+		if s.settle[0].Declined || s.settle[0].Anomalous || readings[0].Duplicate {
 			r.Degraded = w.Settle(ctx, s.settle[:]) != nil || r.Degraded
 		}
 	}

@@ -234,6 +234,21 @@ func TestOwnDeclinesAreSeenByTheNextTransaction(t *testing.T) {
 	}
 }
 
+// TestARepeatSettlesAnew has a process that declined, settled and died before it stored anything: the repeat judges
+// otherwise, and the windows have to know.
+func TestARepeatSettlesAnew(t *testing.T) {
+	source := strings.Replace(rulesYAML, "card.count_1h >= 3", "card.declines_1h >= 1", 1)
+	e := newEngine(t, source, nil)
+	for _, declines := range []bool{true, false} {
+		if _, err := e.Score(context.Background(), payments(0, 1000), func(*Result) bool { return declines }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := score(t, e, payments(1, 1000)); len(codes(&r)) != 0 {
+		t.Errorf("the decline that was never stored is still counted: %v", codes(&r))
+	}
+}
+
 func TestStoredValuesGiveTheSameScoreAgain(t *testing.T) {
 	e := newEngine(t, string(rule.Default()), nil)
 	for i := range 50 {
