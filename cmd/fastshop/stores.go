@@ -63,6 +63,7 @@ type uncounted interface {
 	ReplayCommitted(ctx context.Context, since time.Time, fn func(pipeline.Labeled) error) error
 	Uncounted(ctx context.Context, limit int) ([]pipeline.Labeled, []int64, error)
 	Counted(ctx context.Context, numbers []int64) error
+	pipeline.Recounting
 }
 
 var (

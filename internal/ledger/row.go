@@ -19,7 +19,8 @@ const (
 	Anomalous Flags = 1 << iota
 	// Erased marks a row of an erased customer.
 	Erased
-	// Uncounted marks a row that was decided while the windows could not be reached, until it has been counted there.
+	// Uncounted marks a row that was decided, or labeled, while the windows could not be reached, until it has been
+	// restored there. An erased customer has no windows.
 	Uncounted
 )
 

@@ -36,6 +36,7 @@ type Whole struct {
 	OccurredAt time.Time
 	Outcome    decision.Outcome
 	Customer   []byte
+	Hidden     bool          // whoever reads may not see Sealed: nothing is said about it
 	Alert      *review.Alert // as it is stored; nil if there is none
 }
 
@@ -105,7 +106,7 @@ func (w *Whole) compare(t *payment.Transaction, d *decision.Decision, fault func
 	if anomalous := w.Flags&Anomalous != 0; anomalous != d.Anomalous {
 		fault("flag anomalous is %t, its decision says %t", anomalous, d.Anomalous)
 	}
-	if w.Flags&Uncounted != 0 && (w.Flags&Erased != 0 || d.Degraded&decision.FeaturesDegraded == 0) {
+	if w.Flags&(Uncounted|Erased) == Uncounted|Erased {
 		fault("flag uncounted is set, and there is nothing to count")
 	}
 	if w.Flags&^(Anomalous|Erased|Uncounted) != 0 {
@@ -123,7 +124,7 @@ func (w *Whole) sealOf(t *payment.Transaction, fault func(string, ...any)) {
 		fault("its payload is that of an erased customer, flag erased is not set")
 	case !erased && w.MAC == nil:
 		fault("its MAC is gone, and it is not erased")
-	case !erased && t.SealState == payment.Sealed && w.Sealed == nil:
+	case !erased && t.SealState == payment.Sealed && w.Sealed == nil && !w.Hidden:
 		fault("its sealed fields are gone, and it is not erased")
 	}
 }

@@ -27,6 +27,9 @@ BEGIN
             EXECUTE format('GRANT INSERT, UPDATE, DELETE ON list_entries TO %I', name);
             EXECUTE format('GRANT INSERT ON list_changes TO %I', name);
         END IF;
+        IF name IN ('fastshop_ingest', 'fastshop_processor', 'fastshop_console') THEN
+            EXECUTE format('GRANT EXECUTE ON FUNCTION mark_uncounted TO %I', name);
+        END IF;
         IF name IN ('fastshop_ingest', 'fastshop_processor', 'fastshop_privacy') THEN
             EXECUTE format('GRANT INSERT ON plans, bindings TO %I', name);
         END IF;

@@ -1,6 +1,7 @@
 package pgstore_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/fastshop/pipeline/internal/pgstore"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/review"
+	"github.com/fastshop/pipeline/internal/testenv"
 )
 
 // ids names transactions in order.
@@ -79,5 +81,110 @@ func TestReplayByTheTimeOfCommits(t *testing.T) {
 	enough := errors.New("enough")
 	if err := s.ReplayCommitted(t.Context(), now, func(pipeline.Labeled) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+// TestLabelsOfOlderTransactionsAreReplayed labels what was committed before, once each in and out of the replayed range.
+func TestLabelsOfOlderTransactionsAreReplayed(t *testing.T) {
+	at := now
+	s := fresh(t, pgstore.Options{Now: func() time.Time { return at }})
+	all := samples(0, 5)
+	label := func(n int, verdict review.Verdict) {
+		t.Helper()
+		if _, err := s.Label(t.Context(), []review.Label{{TransactionID: all[n].Transaction.ID, Verdict: verdict, Source: review.PixMED, KnownAt: at}}); err != nil {
+			t.Fatal(err)
+		}
+		at = at.Add(time.Minute)
+	}
+	commit(t, s, all[:4]...)
+	label(0, review.Fraud)
+	commit(t, s, all[4])
+	label(4, review.Fraud)
+	label(2, review.Fraud)
+	label(3, review.Fraud)
+	label(2, review.Genuine)
+	if n, err := s.Erase(t.Context(), all[3].Transaction.Customer); err != nil || n != 1 {
+		t.Fatalf("erased %d rows, %v", n, err)
+	}
+	for minutes, want := range map[int][]int{0: {0, 1, 2, 4}, 1: {4, 2}, 2: {2}, 4: {2}, 5: nil} {
+		var got []string
+		err := s.ReplayCommitted(t.Context(), now.Add(time.Duration(minutes)*time.Minute), func(l pipeline.Labeled) error {
+			if l.Label == nil && l.ID != all[1].Transaction.ID || l.ID == all[2].Transaction.ID && l.Label.Verdict != review.Genuine {
+				t.Errorf("%s has label %+v", l.ID, l.Label)
+			}
+			got = append(got, l.ID)
+			return nil
+		})
+		var wanted []string
+		for _, n := range want {
+			wanted = append(wanted, all[n].Transaction.ID)
+		}
+		if err != nil || !slices.Equal(got, wanted) {
+			t.Errorf("since minute %d: %v, %v; want %v", minutes, got, err, wanted)
+		}
+	}
+	enough := errors.New("enough")
+	if err := s.ReplayCommitted(t.Context(), now.Add(4*time.Minute), func(pipeline.Labeled) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+// TestUncountedAreRestored marks rows of all kinds: known and unknown, and of a customer who is erased before or after.
+func TestUncountedAreRestored(t *testing.T) {
+	s := fresh(t, pgstore.Options{})
+	all := samples(0, 4)
+	commit(t, s, all...)
+	if _, err := s.Erase(t.Context(), all[1].Transaction.Customer); err != nil {
+		t.Fatal(err)
+	}
+	id := func(n int) string { return all[n].Transaction.ID }
+	if _, err := s.Label(t.Context(), []review.Label{{TransactionID: id(3), Verdict: review.Fraud, Source: review.PixMED, KnownAt: now}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := s.Uncount(t.Context(), []string{id(3), "nobody", id(1), id(0), id(0), id(2)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Erase(t.Context(), all[2].Transaction.Customer); err != nil {
+		t.Fatal(err)
+	}
+	rows, seqs, err := s.Uncounted(t.Context(), 10)
+	if err != nil || !slices.Equal(ids(rows), []string{id(0), id(3)}) || rows[0].Label != nil || rows[1].Label == nil {
+		t.Fatalf("uncounted are %v, %v", rows, err)
+	}
+	verify(t, s)
+	if err := s.Counted(t.Context(), seqs); err != nil {
+		t.Fatal(err)
+	}
+	if rows, _, err := s.Uncounted(t.Context(), 10); err != nil || len(rows) != 0 {
+		t.Errorf("left uncounted are %v, %v", ids(rows), err)
+	}
+	if err := s.Uncount(t.Context(), nil); err != nil {
+		t.Errorf("nothing to mark: %v", err)
+	}
+	verify(t, s)
+}
+
+// TestAReplayBeginsHoweverLongThatTakes makes the look through the audit entries take longer than a statement may.
+func TestAReplayBeginsHoweverLongThatTakes(t *testing.T) {
+	url := migrated(t, testenv.SharedPostgres(t))
+	commit(t, open(t, url, pgstore.Options{Now: clock}), samples(0, 2)...)
+	_, err := dial(t, url).Exec(t.Context(), `SET search_path = fastshop; ALTER TABLE audit_entries RENAME TO entries;
+		CREATE VIEW audit_entries AS SELECT e.* FROM entries e CROSS JOIN pg_sleep(1.2)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, url, pgstore.Options{Timeout: 600 * time.Millisecond})
+	if _, err := s.Chains(t.Context()); !errors.Is(err, pipeline.ErrUnavailable) {
+		t.Fatalf("chains: %v; the table is not slow enough", err)
+	}
+	for name, replay := range map[string]func(context.Context, time.Time, func(pipeline.Labeled) error) error{
+		"occurred": s.Replay, "committed": s.ReplayCommitted,
+	} {
+		n := 0
+		if err := replay(t.Context(), time.Time{}, func(pipeline.Labeled) error { n++; return nil }); err != nil || n != 2 {
+			t.Errorf("%s: %d rows, %v", name, n, err)
+		}
 	}
 }

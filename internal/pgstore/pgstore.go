@@ -52,6 +52,7 @@
 //	list_changes            SI       S          SI       SI
 //	append_audit            yes      yes        yes      yes
 //	mark_counted            -        yes        -        -
+//	mark_uncounted          yes      yes        yes      -
 //	hold_commits            -        -          -        yes
 //
 // S, I, U, D are SELECT, INSERT, UPDATE and DELETE. U* is an update of some columns: flags,

@@ -3,7 +3,11 @@ package pgstore
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sort"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/fastshop/pipeline/internal/decision"
 	"github.com/fastshop/pipeline/internal/ledger"
@@ -18,11 +22,13 @@ const pageRows = 2048
 // follow or not. Batches that lie before since entirely are not read.
 func (s *Store) Replay(ctx context.Context, since time.Time, fn func(pipeline.Labeled) error) error {
 	since = bounds(since)
-	in, err := bounded(ctx, s, func(ctx context.Context) (in span, err error) {
-		if in.first, err = s.query.ReplayStart(ctx, &since); err == nil && in.first > 0 {
-			in.last, err = s.query.LastRow(ctx)
+	var in span
+	err := s.snapshot(ctx, func(t pgx.Tx) (err error) { // a large store takes longer to look through than a statement may
+		q := query.New(t)
+		if in.first, err = q.ReplayStart(ctx, &since); err == nil && in.first > 0 {
+			in.last, err = q.LastRow(ctx)
 		}
-		return in, err
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("replay: %w", err)
@@ -31,15 +37,41 @@ func (s *Store) Replay(ctx context.Context, since time.Time, fn func(pipeline.La
 }
 
 // ReplayCommitted is Replay by the time of commits instead of occurrences: it calls fn for what was committed at since or
-// later, by the clocks that stamp audit entries. Clocks of several processes differ, and a commit becomes visible up to
-// Options.Timeout after its stamp: whoever must not miss anything asks from a little earlier.
+// later, and then for older transactions that were labeled since, by the clocks that stamp audit entries. Clocks of several
+// processes differ, and a commit becomes visible up to Options.Timeout after its stamp: whoever must not miss anything
+// asks from a little earlier.
 func (s *Store) ReplayCommitted(ctx context.Context, since time.Time, fn func(pipeline.Labeled) error) error {
-	rows, err := bounded(ctx, s, func(ctx context.Context) ([]query.CommittedSinceRow, error) {
-		return s.query.CommittedSince(ctx, bounds(since))
+	var spans []span
+	var labeled []int64
+	err := s.snapshot(ctx, func(t pgx.Tx) error {
+		q := query.New(t)
+		rows, err := q.CommittedSince(ctx, bounds(since))
+		if err != nil {
+			return err
+		}
+		spans = merged(rows)
+		labeled, err = q.LabeledSince(ctx, bounds(since))
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
+	for _, in := range spans {
+		if err := s.replay(ctx, in, bounds(time.Time{}), fn); err != nil {
+			return err
+		}
+	}
+	labeled = slices.DeleteFunc(labeled, func(seq int64) bool { return covers(spans, seq) })
+	for page := range slices.Chunk(labeled, pageRows) {
+		if err := s.replayRows(ctx, page, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// merged are the ranges of entries, in order, with those that touch as one.
+func merged(rows []query.CommittedSinceRow) []span {
 	var spans []span
 	for _, r := range rows {
 		n := len(spans)
@@ -51,12 +83,37 @@ func (s *Store) ReplayCommitted(ctx context.Context, since time.Time, fn func(pi
 			spans = append(spans, span{r.FirstRow, r.LastRow})
 		}
 	}
-	for _, in := range spans {
-		if err := s.replay(ctx, in, bounds(time.Time{}), fn); err != nil {
+	return spans
+}
+
+// covers reports whether one of the ranges, which are in order, holds seq.
+func covers(spans []span, seq int64) bool {
+	i := sort.Search(len(spans), func(i int) bool { return spans[i].last >= seq })
+	return i < len(spans) && spans[i].first <= seq
+}
+
+// replayRows calls fn for those rows.
+func (s *Store) replayRows(ctx context.Context, seqs []int64, fn func(pipeline.Labeled) error) error {
+	page, err := bounded(ctx, s, func(ctx context.Context) ([]pipeline.Labeled, error) {
+		found, err := s.query.ReplayRows(ctx, seqs)
+		if err != nil {
+			return nil, err
+		}
+		rows := make([]query.ReplayPageRow, len(found))
+		for i := range found {
+			rows[i] = query.ReplayPageRow(found[i])
+		}
+		return s.labelScattered(ctx, rows)
+	})
+	if err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	for i := range page {
+		if err := fn(page[i]); err != nil {
 			return err
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 // bounds keeps a moment within what the database can compare.
@@ -96,8 +153,34 @@ func (s *Store) replay(ctx context.Context, in span, since time.Time, fn func(pi
 	return ctx.Err()
 }
 
-// label decodes rows in the order of seq, and gives each its latest label.
+// label decodes neighboring rows in the order of seq, and gives each its latest label.
 func (s *Store) label(ctx context.Context, rows []query.ReplayPageRow) ([]pipeline.Labeled, error) {
+	labels, err := s.query.LatestLabelsBetween(ctx, query.LatestLabelsBetweenParams{First: rows[0].Seq, Last: rows[len(rows)-1].Seq})
+	if err != nil {
+		return nil, err
+	}
+	return joinLabels(rows, labels)
+}
+
+// labelScattered is label for rows that may lie far apart.
+func (s *Store) labelScattered(ctx context.Context, rows []query.ReplayPageRow) ([]pipeline.Labeled, error) {
+	seqs := make([]int64, len(rows))
+	for i := range rows {
+		seqs[i] = rows[i].Seq
+	}
+	found, err := s.query.LatestLabels(ctx, seqs)
+	if err != nil {
+		return nil, err
+	}
+	labels := make([]query.LatestLabelsBetweenRow, len(found))
+	for i := range found {
+		labels[i] = query.LatestLabelsBetweenRow(found[i])
+	}
+	return joinLabels(rows, labels)
+}
+
+// joinLabels decodes rows with their labels; both are in the order of seq.
+func joinLabels(rows []query.ReplayPageRow, labels []query.LatestLabelsBetweenRow) ([]pipeline.Labeled, error) {
 	page := make([]pipeline.Labeled, len(rows))
 	var err error
 	for i := range rows {
@@ -105,10 +188,6 @@ func (s *Store) label(ctx context.Context, rows []query.ReplayPageRow) ([]pipeli
 		if page[i], err = ledger.Labeled(r.Seq, decision.Outcome(r.Outcome), ledger.Flags(r.Flags), r.Payload); err != nil {
 			return nil, err
 		}
-	}
-	labels, err := s.query.LatestLabelsBetween(ctx, query.LatestLabelsBetweenParams{First: rows[0].Seq, Last: rows[len(rows)-1].Seq})
-	if err != nil {
-		return nil, err
 	}
 	i := 0
 	for _, l := range labels {
@@ -122,7 +201,7 @@ func (s *Store) label(ctx context.Context, rows []query.ReplayPageRow) ([]pipeli
 	return page, nil
 }
 
-// Uncounted returns up to limit transactions that were decided while the windows could not be reached and that nobody
+// Uncounted returns up to limit transactions that were decided without windows, or handed to Uncount, and that nobody
 // has counted there since, in the order of commits, with their labels, and what to hand to Counted.
 func (s *Store) Uncounted(ctx context.Context, most int) ([]pipeline.Labeled, []int64, error) {
 	var seqs []int64
@@ -135,7 +214,7 @@ func (s *Store) Uncounted(ctx context.Context, most int) ([]pipeline.Labeled, []
 		for i := range found {
 			rows[i], seqs = query.ReplayPageRow(found[i]), append(seqs, found[i].Seq)
 		}
-		return s.label(ctx, rows)
+		return s.labelScattered(ctx, rows)
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("read uncounted transactions: %w", err)
@@ -148,6 +227,18 @@ func (s *Store) Counted(ctx context.Context, seqs []int64) error {
 	_, err := bounded(ctx, s, func(ctx context.Context) (struct{}, error) { return struct{}{}, s.query.MarkCounted(ctx, seqs) })
 	if err != nil {
 		return fmt.Errorf("mark transactions as counted: %w", err)
+	}
+	return nil
+}
+
+// Uncount has Uncounted return stored transactions, until they are Counted again: the windows lack something of them, as
+// a label. Unknown ids and those of erased customers are passed over.
+func (s *Store) Uncount(ctx context.Context, ids []string) error {
+	_, err := bounded(ctx, s, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.query.MarkUncounted(ctx, keysOf(ids))
+	})
+	if err != nil {
+		return fmt.Errorf("mark transactions as uncounted: %w", err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -85,7 +86,12 @@ func TestRoles(t *testing.T) {
 			}
 		}
 	})
-	t.Run("verify", func(t *testing.T) { verify(t, stores[pgstore.PrivacyRole]) })
+	t.Run("verify", func(t *testing.T) {
+		for _, s := range stores {
+			verify(t, s)
+		}
+	})
+	t.Run("verify without sealed fields", func(t *testing.T) { verifyHidden(t, super, stores) })
 }
 
 // useRoles has each role do what its part of the program does.
@@ -138,6 +144,14 @@ func useRoles(t *testing.T, stores map[string]*pgstore.Store) {
 		t.Errorf("uncounted: %d, %v", len(seqs), err)
 	}
 	do("counted", processor.Counted(t.Context(), seqs))
+	for _, s := range []*pgstore.Store{ingest, processor, console} {
+		do("uncount", s.Uncount(t.Context(), []string{sync.Transaction.ID}))
+		found, seqs, err := processor.Uncounted(t.Context(), 10)
+		if err != nil || len(found) != 1 || found[0].ID != sync.Transaction.ID {
+			t.Errorf("uncounted: %+v, %v", found, err)
+		}
+		do("counted again", processor.Counted(t.Context(), seqs))
+	}
 	if n, err := privacy.Erase(t.Context(), sync.Transaction.Customer); err != nil || n != 1 {
 		t.Errorf("erased %d, %v", n, err)
 	}
@@ -147,6 +161,24 @@ func useRoles(t *testing.T, stores map[string]*pgstore.Store) {
 	b := step("1", 0, 2)
 	if _, err := ingest.Commit(t.Context(), b); !errors.Is(err, pipeline.ErrUnavailable) {
 		t.Errorf("ingest moved a checkpoint: %v", err)
+	}
+}
+
+// verifyHidden damages a row in two columns, one of which not every role may read.
+func verifyHidden(t *testing.T, super string, stores map[string]*pgstore.Store) {
+	damage(t, dial(t, super), "UPDATE transactions SET sealed = NULL, outcome = 1 WHERE flags & 2 = 0 AND seq = (SELECT max(seq) FROM transactions WHERE sealed IS NOT NULL AND outcome <> 1)")
+	for role, s := range stores {
+		var found []string
+		if _, err := s.VerifyRows(t.Context(), nil, func(f *ledger.RowFault) { found = append(found, f.What) }); err != nil {
+			t.Errorf("%s: %v", role, err)
+		}
+		want := 1
+		if role == pgstore.ConsoleRole || role == pgstore.PrivacyRole {
+			want = 2
+		}
+		if len(found) != want || !strings.HasPrefix(found[0], "column outcome is 1") || want == 2 && !strings.HasPrefix(found[1], "its sealed fields are gone") {
+			t.Errorf("%s finds %q", role, found)
+		}
 	}
 }
 
@@ -181,6 +213,7 @@ func abuseRoles(t *testing.T, super string, all []string) {
 		"DELETE FROM list_changes":                                          nil,
 		"DELETE FROM list_entries":                                          {pgstore.IngestRole, pgstore.ConsoleRole, pgstore.PrivacyRole},
 		"SELECT mark_counted('{}')":                                         {pgstore.ProcessorRole},
+		"SELECT mark_uncounted('{}')":                                       {pgstore.IngestRole, pgstore.ProcessorRole, pgstore.ConsoleRole},
 		"SELECT hold_commits()":                                             {pgstore.PrivacyRole},
 		"SELECT setval('blocks', 1)":                                        nil,
 		"UPDATE schema_versions SET is_applied = false":                     nil,

@@ -11,20 +11,21 @@ import (
 	"github.com/fastshop/pipeline/internal/review"
 )
 
-const selectWhole = `SELECT t.seq, t.key, t.flags, t.payload, t.decision, t.mac, t.sealed, t.occurred_at, t.outcome, t.customer, a.score, a.code
+// selectWhole has a place for t.sealed, or for what stands for it.
+const selectWhole = `SELECT t.seq, t.key, t.flags, t.payload, t.decision, t.mac, %s, t.occurred_at, t.outcome, t.customer, a.score, a.code
 	FROM transactions t LEFT JOIN alerts a ON a.subject = t.seq ORDER BY t.seq`
 
 // VerifyRows reads everything as of one moment and compares what the store holds twice: each column of a transaction
 // with its decoded payload and decision, alerts with the verdicts that open them, labels and list entries with what they
 // refer to, and the running totals with the rows. It calls found for each difference and returns the totals as the rows
-// give them. The error is about reading alone: also of a role that may not read sealed fields. progress, if not nil, is
-// told the running number of transactions.
+// give them. Whether sealed fields are there is looked at only by a role that may read them. The error is about reading
+// alone. progress, if not nil, is told the running number of transactions.
 //
 // What the rows say is not compared with what was committed; that is VerifyChains' part.
 func (s *Store) VerifyRows(ctx context.Context, progress func(int64), found func(*ledger.RowFault)) (ledger.Totals, error) {
 	v := ledger.NewRowCheck(found)
 	err := s.snapshot(ctx, func(t pgx.Tx) error {
-		if err := verifyTransactions(ctx, t, v, progress); err != nil {
+		if err := s.verifyTransactions(ctx, t, v, progress); err != nil {
 			return err
 		}
 		return others(ctx, query.New(t), v)
@@ -35,13 +36,17 @@ func (s *Store) VerifyRows(ctx context.Context, progress func(int64), found func
 	return v.Counted, nil
 }
 
-func verifyTransactions(ctx context.Context, t pgx.Tx, v *ledger.RowCheck, progress func(int64)) error {
-	rows, err := t.Query(ctx, selectWhole)
+func (s *Store) verifyTransactions(ctx context.Context, t pgx.Tx, v *ledger.RowCheck, progress func(int64)) error {
+	sealed := "NULL::bytea"
+	if s.seals {
+		sealed = "t.sealed"
+	}
+	rows, err := t.Query(ctx, fmt.Sprintf(selectWhole, sealed))
 	if err != nil {
 		return err
 	}
 	var n int64
-	var w ledger.Whole
+	w := ledger.Whole{Hidden: !s.seals}
 	var key []byte
 	var score *int64
 	var code *string

@@ -107,7 +107,7 @@ func TestColumnsThatDifferAreFound(t *testing.T) {
 		"UPDATE transactions SET customer = '\\x01' WHERE key = 'a'":                                     "column customer",
 		"UPDATE transactions SET flags = 0 WHERE key = 'a'":                                              "flag anomalous is false",
 		"UPDATE transactions SET flags = flags | 8 WHERE key = 'a'":                                      "unknown bits",
-		"UPDATE transactions SET flags = flags | 4 WHERE key = 'a'":                                      "there is nothing to count",
+		"UPDATE transactions SET flags = flags | 4 WHERE key = 'b'":                                      "there is nothing to count",
 		"UPDATE transactions SET flags = flags | 2 WHERE key = 'a'":                                      "still there",
 		"UPDATE transactions SET flags = 0 WHERE key = 'b'":                                              "its MAC is gone",
 		"UPDATE transactions SET mac = '\\x" + strings.Repeat("07", 32) + "', flags = 0 WHERE key = 'b'": "its sealed fields are gone",

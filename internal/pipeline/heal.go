@@ -24,10 +24,10 @@ type Healable interface {
 type History interface {
 	// Replay is that of Store.
 	Replay(ctx context.Context, since time.Time, fn func(Labeled) error) error
-	// ReplayCommitted is Replay with what was committed at since or later, whenever it occurred.
+	// ReplayCommitted is Replay with what was committed, or labeled, at since or later, whenever it occurred.
 	ReplayCommitted(ctx context.Context, since time.Time, fn func(Labeled) error) error
-	// Uncounted returns up to limit stored transactions that were decided without windows and may therefore be missing in
-	// them, with their numbers, the oldest first. Those of erased customers are not among them.
+	// Uncounted returns up to limit stored transactions that may be missing in the windows, or their labels, because these
+	// could not be reached, with their numbers, the oldest first. Those of erased customers are not among them.
 	Uncounted(ctx context.Context, limit int) ([]Labeled, []int64, error)
 	// Counted takes note that the windows have those numbers now.
 	Counted(ctx context.Context, numbers []int64) error

@@ -12,8 +12,16 @@ import (
 	"github.com/fastshop/pipeline/internal/velocity"
 )
 
+// Recounting are stores that keep in mind what windows outside of the process lack, for a Healer to bring in.
+type Recounting interface {
+	// Uncount has stored transactions restored, with their labels, whether the windows have counted them or not. Unknown
+	// ids and those of erased customers are passed over.
+	Uncount(ctx context.Context, ids []string) error
+}
+
 // Labeler stores labels and lets the windows know.
 type Labeler struct {
+	// Store may be Recounting: then labels that the windows could not be told of come into them by healing.
 	Store   Store
 	Windows Windows
 	Now     func() time.Time
@@ -50,9 +58,30 @@ func (l *Labeler) Label(ctx context.Context, labels []review.Label) ([]bool, err
 		}
 	}
 	if err := l.Windows.Label(ctx, told); err != nil {
-		l.Log.WarnContext(ctx, "labels stored but not in the windows; a restart rebuilds them", slog.Any("error", err))
+		l.Log.WarnContext(ctx, "labels stored but not in the windows; healing, or a rebuild at a restart, brings them in", slog.Any("error", err))
+		l.uncount(ctx, told)
 	}
 	return stored, nil
+}
+
+// uncountTime bounds what is done about labels that did not reach the windows, even if the caller is gone.
+const uncountTime = 5 * time.Second
+
+// uncount leaves labels to healing.
+func (l *Labeler) uncount(ctx context.Context, told []velocity.Label) {
+	store, ok := l.Store.(Recounting)
+	if !ok {
+		return
+	}
+	ids := make([]string, len(told))
+	for i := range told {
+		ids[i] = told[i].ID
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), uncountTime)
+	defer cancel()
+	if err := store.Uncount(ctx, ids); err != nil {
+		l.Log.ErrorContext(ctx, "labels are missing in the windows until all is restored", slog.Any("error", err))
+	}
 }
 
 // velocityLabel is what counts of a transaction's labels: the latest one.

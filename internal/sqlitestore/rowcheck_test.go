@@ -66,7 +66,7 @@ func TestColumnsThatDifferAreFound(t *testing.T) {
 		"UPDATE transactions SET customer = x'01' WHERE id = 'a'":                                     "transaction a (row 1): column customer",
 		"UPDATE transactions SET flags = 0 WHERE id = 'a'":                                            "transaction a (row 1): flag anomalous is false",
 		"UPDATE transactions SET flags = flags | 8 WHERE id = 'a'":                                    "unknown bits",
-		"UPDATE transactions SET flags = flags | 4 WHERE id = 'a'":                                    "there is nothing to count",
+		"UPDATE transactions SET flags = flags | 4 WHERE id = 'b'":                                    "there is nothing to count",
 		"UPDATE transactions SET flags = flags | 2 WHERE id = 'a'":                                    "still there",
 		"UPDATE transactions SET flags = 0 WHERE id = 'b'":                                            "its MAC is gone",
 		"UPDATE transactions SET mac = x'" + strings.Repeat("07", 32) + "', flags = 0 WHERE id = 'b'": "its sealed fields are gone",

@@ -188,11 +188,26 @@ $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
--- mark_counted takes flag uncounted from rows, and is the only way to: nobody needs the right to change a transaction
--- for it.
+-- mark_counted takes flag uncounted from rows. It and mark_uncounted are there so that nobody needs the right to change a
+-- transaction for it.
 CREATE FUNCTION mark_counted(p_seqs bigint[]) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = fastshop, pg_temp
 AS $$
-    UPDATE transactions SET flags = flags & ~4 WHERE seq = ANY (p_seqs) AND flags & 4 <> 0
+    UPDATE transactions SET flags = transactions.flags & ~4
+    FROM (
+        SELECT seq FROM transactions WHERE seq = ANY (p_seqs) AND flags & 4 <> 0 ORDER BY seq FOR NO KEY UPDATE
+    ) AS held WHERE transactions.seq = held.seq
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+-- mark_uncounted gives flag uncounted to rows of customers that are not erased: the windows lack something of them. It
+-- locks them in the order of seq, as mark_counted does, so that neither waits for the other in a circle.
+CREATE FUNCTION mark_uncounted(p_keys bytea[]) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = fastshop, pg_temp
+AS $$
+    UPDATE transactions SET flags = transactions.flags | 4
+    FROM (
+        SELECT seq FROM transactions WHERE key = ANY (p_keys) AND flags & 6 = 0 ORDER BY seq FOR NO KEY UPDATE
+    ) AS held WHERE transactions.seq = held.seq
 $$;
 -- +goose StatementEnd
 

@@ -62,11 +62,22 @@ WHERE seq > @after AND seq <= @last AND occurred_at >= @since AND flags & 2 = 0 
 -- name: CommittedSince :many
 SELECT first_row, last_row FROM audit_entries WHERE kind = 'decisions' AND at >= @since ORDER BY first_row;
 
+-- name: LabeledSince :many
+-- The transactions that were labeled: labels are numbered in the order of their audit entries.
+SELECT DISTINCT subject FROM labels
+WHERE seq >= (SELECT min(first_row) FROM audit_entries WHERE kind = 'labels' AND at >= @since) ORDER BY subject;
+
+-- name: ReplayRows :many
+SELECT seq, outcome, flags, payload FROM transactions WHERE seq = ANY (@seqs::bigint[]) AND flags & 2 = 0 ORDER BY seq; -- 2 is ledger.Erased
+
 -- name: Uncounted :many
 SELECT seq, outcome, flags, payload FROM transactions WHERE flags & 4 <> 0 ORDER BY seq LIMIT @most; -- 4 is ledger.Uncounted
 
 -- name: MarkCounted :exec
 SELECT mark_counted(@seqs::bigint[]);
+
+-- name: MarkUncounted :exec
+SELECT mark_uncounted(@keys::bytea[]);
 
 -- name: ListEntries :many
 SELECT list, kind, token, seq, expires_at, reason, added_by, added_at FROM list_entries ORDER BY seq;

@@ -241,6 +241,32 @@ func (q *Queries) Known(ctx context.Context, keys [][]byte) ([]KnownRow, error) 
 	return items, nil
 }
 
+const labeledSince = `-- name: LabeledSince :many
+SELECT DISTINCT subject FROM labels
+WHERE seq >= (SELECT min(first_row) FROM audit_entries WHERE kind = 'labels' AND at >= $1) ORDER BY subject
+`
+
+// The transactions that were labeled: labels are numbered in the order of their audit entries.
+func (q *Queries) LabeledSince(ctx context.Context, since time.Time) ([]int64, error) {
+	rows, err := q.db.Query(ctx, labeledSince, since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var subject int64
+		if err := rows.Scan(&subject); err != nil {
+			return nil, err
+		}
+		items = append(items, subject)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lastRow = `-- name: LastRow :one
 SELECT coalesce(max(seq), 0)::bigint FROM transactions
 `
@@ -393,6 +419,15 @@ func (q *Queries) MarkCounted(ctx context.Context, seqs []int64) error {
 	return err
 }
 
+const markUncounted = `-- name: MarkUncounted :exec
+SELECT mark_uncounted($1::bytea[])
+`
+
+func (q *Queries) MarkUncounted(ctx context.Context, keys [][]byte) error {
+	_, err := q.db.Exec(ctx, markUncounted, keys)
+	return err
+}
+
 const maySeeSealed = `-- name: MaySeeSealed :one
 SELECT has_column_privilege('transactions', 'sealed', 'SELECT')::boolean
 `
@@ -461,6 +496,42 @@ func (q *Queries) ReplayPage(ctx context.Context, arg ReplayPageParams) ([]Repla
 	var items []ReplayPageRow
 	for rows.Next() {
 		var i ReplayPageRow
+		if err := rows.Scan(
+			&i.Seq,
+			&i.Outcome,
+			&i.Flags,
+			&i.Payload,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const replayRows = `-- name: ReplayRows :many
+SELECT seq, outcome, flags, payload FROM transactions WHERE seq = ANY ($1::bigint[]) AND flags & 2 = 0 ORDER BY seq
+`
+
+type ReplayRowsRow struct {
+	Seq     int64
+	Outcome int16
+	Flags   int16
+	Payload []byte
+}
+
+func (q *Queries) ReplayRows(ctx context.Context, seqs []int64) ([]ReplayRowsRow, error) {
+	rows, err := q.db.Query(ctx, replayRows, seqs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReplayRowsRow
+	for rows.Next() {
+		var i ReplayRowsRow
 		if err := rows.Scan(
 			&i.Seq,
 			&i.Outcome,
@@ -681,6 +752,7 @@ func (q *Queries) Totals(ctx context.Context) (TotalsRow, error) {
 }
 
 const uncounted = `-- name: Uncounted :many
+
 SELECT seq, outcome, flags, payload FROM transactions WHERE flags & 4 <> 0 ORDER BY seq LIMIT $1
 `
 
@@ -691,6 +763,7 @@ type UncountedRow struct {
 	Payload []byte
 }
 
+// 2 is ledger.Erased
 func (q *Queries) Uncounted(ctx context.Context, most int32) ([]UncountedRow, error) {
 	rows, err := q.db.Query(ctx, uncounted, most)
 	if err != nil {
