@@ -27,6 +27,7 @@ func (w *Windows) push(ctx context.Context, c client, b *velocity.Batch, x *exch
 	results := c.DoMulti(ctx, x.commands...)
 	if err := failure(results); err != nil {
 		b.Spoil()
+		x.commands = nil // the client may yet write to it
 		return nil, err
 	}
 	for k, i := range shares {
@@ -58,6 +59,7 @@ func (w *Windows) make(ctx context.Context, c client, b *velocity.Batch, x *exch
 		results := c.DoMulti(ctx, x.commands...)
 		if err := failure(results); err != nil {
 			b.Spoil()
+			x.commands = nil
 			return err
 		}
 		var unknown []int

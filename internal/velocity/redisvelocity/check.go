@@ -100,8 +100,12 @@ func (w *Windows) rehearse(ctx context.Context, c client, r *Report) error {
 		{"RPUSHX", func() error { return c.Do(ctx, c.B().Rpushx().Key(key).Element("x").Build()).Error() }},
 		{"LINDEX", func() error { return c.Do(ctx, c.B().Lindex().Key(key).Index(0).Build()).Error() }},
 		{"LLEN", func() error { return c.Do(ctx, c.B().Llen().Key(key).Build()).Error() }},
-		{"PTTL, DEL", func() error { return w.scripts.replace.run(ctx, c, key, h, "1", life, h).Error() }},
-		{"GET", func() error { return w.scripts.mark.run(ctx, c, key+":marker", "1", life, "0").Error() }},
+		{"PTTL, DEL", func() error { return w.scripts.replace.run(ctx, c, key, h, "1", h, life, h).Error() }},
+		{"HGET, HSET", func() error { return w.scripts.turn.run(ctx, c, key+":marker", "", "1", life).Error() }},
+		{"HMGET, HGETALL", func() error {
+			return w.scripts.mark.run(ctx, c, key+":marker", "1", life, w.marks.self, "0", "", "0").Error()
+		}},
+		{"GET", func() error { return w.scripts.swap.run(ctx, c, key+":lock", "-", "", life).Error() }},
 		{"SET", func() error {
 			return c.Do(ctx, c.B().Set().Key(key+":lock").Value("x").Nx().PxMilliseconds(time.Second.Milliseconds()).Build()).Error()
 		}},

@@ -122,7 +122,11 @@ func (w *Windows) snapshot(ctx context.Context, g grown) error {
 	if err != nil {
 		return err
 	}
-	args := []string{text, strconv.Itoa(len(log) + 1), w.millis(g.kind), h.String()}
+	last := text
+	if len(log) > 0 {
+		last = log[len(log)-1]
+	}
+	args := []string{text, strconv.Itoa(len(log) + 1), last, w.millis(g.kind), h.String()}
 	for _, block := range blocks {
 		args = append(args, rueidis.BinaryString(block))
 	}

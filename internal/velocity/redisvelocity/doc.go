@@ -41,9 +41,12 @@
 // Redis is a cache of the store's history, and acknowledges writes that a failover loses. Markers say the moment when a process last
 // looked; every process looks at most once a second, in the background of its calls (and in Run). One that is
 // missing or has gone back means that its server lost data: all of it, or what came after that moment. This is told in
-// the marker itself, so that processes that come later know too. Until somebody has healed it, readings are Incomplete;
-// TryHeal has one process do that. A server that was never filled is the same as one that lost everything. A log that is
-// shorter than it was, or gone before its time, makes the readings of that batch Incomplete and has the markers looked at.
+// the marker itself, so that processes that come later know too. Each process compares what it wrote there itself, so that
+// others who look first after a failover hide nothing from it; one that has not looked for five minutes compares less.
+// Until somebody has healed it, readings are Incomplete; TryHeal has one process do that. A server that was never filled is
+// the same as one that lost everything. A log that is shorter than it was, or gone before its time, makes the readings of
+// that batch Incomplete and has the markers looked at; if they say that all is well, that of its slots says from then on
+// that the last three minutes are lost, unless it was healed since. What else such a log had is not brought back by that.
 //
 // What markers cannot see is the eviction of single logs that no process has a copy of, and writes that a failover lost within
 // the last second when no log of them is read. So set maxmemory-policy to noeviction or volatile-ttl, as the stack does, and

@@ -69,10 +69,11 @@ func (w *Windows) exchange(ctx context.Context, c client, b *velocity.Batch, x *
 		}
 		results := c.DoMulti(ctx, x.commands...)
 		if err := failure(results); err != nil {
-			b.Spoil() // what was given up may still be on its way
+			b.Spoil() // what was given up may still be on its way, and the client may yet write to the slice
+			x.commands = nil
 			return err
 		}
-		suspect := false
+		var short []string
 		for i := range b.Len() {
 			t := &x.talks[i]
 			if t.step == done {
@@ -83,10 +84,12 @@ func (w *Windows) exchange(ctx context.Context, c client, b *velocity.Batch, x *
 				return err
 			}
 			results = results[n:]
-			suspect = suspect || b.Share(i).Lost
+			if b.Share(i).Lost {
+				short = append(short, x.keys[i])
+			}
 		}
-		if suspect && round == 0 {
-			w.marks.suspect(ctx, w, c)
+		if len(short) > 0 && round == 0 {
+			w.marks.suspect(ctx, w, c, short)
 		}
 	}
 }

@@ -107,7 +107,7 @@ func (w *Windows) swapAll(ctx context.Context, taken map[int]string, change func
 	}
 	var answers []string
 	err := w.call(ctx, w.o.BatchTimeout, func(ctx context.Context, c client) (err error) {
-		answers, err = w.each(ctx, c, &w.scripts.swap, keys, func(i int) []string { return args[i] })
+		answers, err = w.each(ctx, c, &w.scripts.turn, keys, func(i int) []string { return args[i] })
 		return err
 	})
 	if err != nil {

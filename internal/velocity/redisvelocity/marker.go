@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,23 +13,32 @@ import (
 
 // markers are keys all over the slots, each with the moment when a process last looked, in milliseconds. What a server
 // loses takes its markers along, or sets them back: that is how a flush, a restart without data and a failover that lost
-// writes are known. A marker is
+// writes are known. A marker is a hash. Its field v is
 //
 //	missing          all that its server had is lost, or it never had anything
 //	1767225600000    all is well, and was at that moment
 //	-1767225600000   writes after that moment are lost
 //	h1767225600000:… somebody is bringing them back; 0 is all of them
 //
-// A missing marker is never made but by who heals.
+// A missing marker is never made but by who heals. Field e is when that was. Every process has a field of its own with
+// what v was when it last looked, and compares it too: so a process that comes new after a failover and moves v on hides
+// nothing from those who were there before.
 const markers = 64
+
+const (
+	markKeep   = 10 * time.Minute // how long the field of a process that does not come is kept at least
+	blameSince = 3 * time.Minute  // a log that is found short lost what it lost since then
+)
 
 // marks is what this process knows of the markers.
 type marks struct {
 	keys []string
 	lock string // key of the healer's lock
+	self string // field of this process
 
 	mu       sync.Mutex
-	seen     []int64 // what each was at least
+	seen     []int64 // what each was at least, and so this process's field there; 0: nothing is known
+	first    []int64 // when this process made its field there, or an earlier look
 	looked   time.Time
 	known    bool // they were looked at
 	lost     bool
@@ -41,7 +51,7 @@ func (m *marks) init(prefix, signature string) {
 	for _, tag := range spread(markers) {
 		m.keys = append(m.keys, prefix+signature+":m:{"+tag+"}")
 	}
-	m.seen = make([]int64, markers)
+	m.seen, m.first = make([]int64, markers), make([]int64, markers)
 	m.lock = prefix + signature + ":h"
 }
 
@@ -98,11 +108,38 @@ func (m *marks) lookAgain(w *Windows, c client) {
 	}
 }
 
-// suspect looks at the markers now, because a log was not what it had been.
-func (m *marks) suspect(ctx context.Context, w *Windows, c client) {
-	if err := m.look(ctx, w, c); err != nil {
+// suspect looks at the markers now, because logs were not what they had been. Those of their slots that say that all is
+// well are told better.
+func (m *marks) suspect(ctx context.Context, w *Windows, c client, logs []string) {
+	err := m.look(ctx, w, c)
+	if err == nil {
+		err = m.blame(ctx, w, c, logs)
+	}
+	if err != nil {
 		w.o.Log.Debug("markers not read", slog.Any("error", err))
 	}
+}
+
+func (m *marks) blame(ctx context.Context, w *Windows, c client, logs []string) error {
+	var keys []string
+	for _, log := range logs {
+		if key := m.keys[markerOf(log)]; !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	args := []string{strconv.FormatInt(w.o.Now().Add(-blameSince).UnixMilli(), 10), strconv.FormatInt(w.life.Milliseconds(), 10)}
+	answers, err := w.each(ctx, c, &w.scripts.blame, keys, func(int) []string { return args })
+	if err != nil || !slices.Contains(answers, "1") {
+		return err
+	}
+	return m.look(ctx, w, c)
+}
+
+// markerOf is the number of the marker that shares its 64th of the slots with a log.
+func markerOf(log string) int {
+	_, tag, _ := strings.Cut(log, "{")
+	tag, _, _ = strings.Cut(tag, "}")
+	return slotOf(tag) * markers / slotCount
 }
 
 // look reads all markers and moves them on.
@@ -133,17 +170,21 @@ func (m *marks) look(ctx context.Context, w *Windows, c client) error {
 // read moves all markers on and returns what they were.
 func (m *marks) read(ctx context.Context, w *Windows, c client) ([]string, error) {
 	now := w.o.Now().UnixMilli()
+	keep := markKeep.Milliseconds()
 	ttl := strconv.FormatInt(w.life.Milliseconds(), 10)
 	m.mu.Lock()
-	args := make([]string, markers)
+	args := make([][]string, markers)
+	fresh := make([]bool, markers)
 	for i, seen := range m.seen {
-		args[i] = strconv.FormatInt(seen, 10)
+		missing := ""
+		if fresh[i] = now-seen < keep/2; fresh[i] { // nobody has removed it: the server is what it was before it was made
+			missing = strconv.FormatInt(m.first[i]-keep, 10)
+		}
+		args[i] = []string{strconv.FormatInt(now, 10), ttl, m.self, strconv.FormatInt(seen, 10), missing, strconv.FormatInt(keep, 10)}
 	}
 	m.looked = w.o.Now()
 	m.mu.Unlock()
-	values, err := w.each(ctx, c, &w.scripts.mark, m.keys, func(i int) []string {
-		return []string{strconv.FormatInt(now, 10), ttl, args[i]}
-	})
+	values, err := w.each(ctx, c, &w.scripts.mark, m.keys, func(i int) []string { return args[i] })
 	if err != nil {
 		return nil, fmt.Errorf("read markers: %w", err)
 	}
@@ -152,7 +193,9 @@ func (m *marks) read(ctx context.Context, w *Windows, c client) ([]string, error
 	for i, value := range values {
 		m.seen[i] = 0 // whoever heals may begin with any moment
 		if at, err := strconv.ParseInt(value, 10, 64); err == nil && at > 0 {
-			m.seen[i] = max(at, now)
+			if m.seen[i] = max(at, now); !fresh[i] {
+				m.first[i] = now
+			}
 		}
 	}
 	return values, nil

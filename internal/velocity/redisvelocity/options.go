@@ -128,7 +128,7 @@ type Options struct {
 	// ConnectTimeout bounds a connection attempt. Default 1 s.
 	ConnectTimeout time.Duration
 	Now            func() time.Time // required
-	Random         io.Reader        // of generations and locks; required
+	Random         io.Reader        // of generations, locks and names of processes; required
 	Log            *slog.Logger     // required
 }
 

@@ -18,7 +18,7 @@ func newScript(text string) script {
 }
 
 // scripts are the programs that run on the server. Each touches one key.
-type scripts struct{ open, replace, remove, mark, swap, renew script }
+type scripts struct{ open, replace, remove, mark, turn, blame, swap, renew script }
 
 func newScripts() scripts {
 	return scripts{
@@ -34,14 +34,15 @@ end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return {n, redis.call('LRANGE', KEYS[1], 0, math.min(n - 2, tonumber(ARGV[4])))}`),
 		// replace puts other elements in the place of the first ones of a log, which lives as long as before.
-		// ARGV: its head, how many go, milliseconds to live if it has no end, head and blocks to put there
+		// ARGV: its head, how many go, the last that goes, milliseconds to live if it has no end, head and blocks to put there.
+		// A log that lost its end and grew again is longer than it was, but has something else there.
 		replace: newScript(`
-if redis.call('LINDEX', KEYS[1], 0) ~= ARGV[1] or redis.call('LLEN', KEYS[1]) < tonumber(ARGV[2]) then return 0 end
+if redis.call('LINDEX', KEYS[1], 0) ~= ARGV[1] or redis.call('LINDEX', KEYS[1], ARGV[2] - 1) ~= ARGV[3] then return 0 end
 local ttl = redis.call('PTTL', KEYS[1])
-if ttl <= 0 then ttl = ARGV[3] end
+if ttl <= 0 then ttl = ARGV[4] end
 local rest = redis.call('LRANGE', KEYS[1], ARGV[2], -1)
 redis.call('DEL', KEYS[1])
-for i = 4, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
+for i = 5, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
 for i = 1, #rest do redis.call('RPUSH', KEYS[1], rest[i]) end
 redis.call('PEXPIRE', KEYS[1], ttl)
 return 1`),
@@ -49,19 +50,7 @@ return 1`),
 		remove: newScript(`
 if redis.call('LINDEX', KEYS[1], 0) ~= ARGV[1] or redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[2]) then return 0 end
 return redis.call('DEL', KEYS[1])`),
-		// mark moves a marker on and returns what it was. A missing one is not made. One that has gone back says from now on
-		// since when writes are lost. ARGV: now, milliseconds to live, what it was at least
-		mark: newScript(`
-local v = redis.call('GET', KEYS[1])
-if not v then return '' end
-if not string.match(v, '^%d+$') then return v end
-if tonumber(v) < tonumber(ARGV[3]) then
-  v = '-' .. v
-  redis.call('SET', KEYS[1], v, 'PX', ARGV[2])
-elseif tonumber(v) < tonumber(ARGV[1]) then
-  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-end
-return v`),
+		mark: newMark(), turn: newTurn(), blame: newBlame(),
 		// swap sets a value that is what it is thought to be. ARGV: old ('' is missing), new ('' removes), milliseconds to live
 		swap: newScript(`
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end

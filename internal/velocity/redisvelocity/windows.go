@@ -50,6 +50,9 @@ func New(o Options) (*Windows, error) {
 		w.ttl[kind] = mirror.ReachOf(payment.Kind(kind))
 	}
 	w.marks.init(o.Prefix, mirror.Signature())
+	if w.marks.self, err = w.token(); err != nil {
+		return nil, err
+	}
 	w.compact.init(mirror)
 	w.scratch.New = func() any { return &exchange{} }
 	w.closing, w.stop = context.WithCancel(context.Background())
