@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/fastshop/pipeline/internal/decision"
 	"github.com/fastshop/pipeline/internal/stream"
+	"github.com/fastshop/pipeline/internal/velocity"
 )
 
 // commitAll stores a batch by once, which tries as often as its caller thinks right. A batch that the store refuses is
@@ -75,6 +77,37 @@ func (c *Config) committed(ctx context.Context, b *work, receipts []Receipt, too
 		c.Metrics.DeadLettered(string(d.Reason))
 	}
 	c.settled(ctx, b.entries, receipts, b.counted)
+}
+
+// disownTime bounds what a worker that was fenced still does.
+const disownTime = 5 * time.Second
+
+// disown states to the windows how entries were decided by the worker that carried them instead of this one, which may
+// have settled them otherwise when it woke up. Those that are not stored yet are settled by whoever stores them.
+func (c *Config) disown(ctx context.Context, entries []Entry) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), disownTime)
+	defer cancel()
+	ids := make([]string, len(entries))
+	for i := range entries {
+		ids[i] = entries[i].Transaction.ID
+	}
+	known, err := c.Store.Known(ctx, ids)
+	settled := make([]velocity.Settlement, 0, len(known))
+	for i := range entries {
+		t := &entries[i].Transaction
+		if k, ok := known[t.ID]; ok && !k.Erased && !k.Conflict(t) {
+			settled = append(settled, velocity.Settlement{
+				ID: t.ID, At: t.OccurredAt, Entities: t.Entities(),
+				Declined: k.Decision.Outcome == decision.Decline, Anomalous: k.Decision.Anomalous,
+			})
+		}
+	}
+	if err == nil {
+		err = c.Windows.Settle(ctx, settled)
+	}
+	if err != nil {
+		c.Log.WarnContext(ctx, "windows may say of some payments what another worker decided otherwise", slog.Any("error", err))
+	}
 }
 
 // fate finds out what became of a commit whose answer was lost. The repeat was fenced: either by the commit itself,

@@ -59,11 +59,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	}()
 	var failed error
 	for b := range decided {
-		if failed != nil {
-			continue
+		if failed == nil {
+			if failed = w.commitAll(inner, b, w.commitOnce); failed != nil {
+				stop(failed)
+			}
 		}
-		if failed = w.commitAll(inner, b, w.commitOnce); failed != nil {
-			stop(failed)
+		if errors.Is(failed, ErrFenced) {
+			w.disown(ctx, b.entries)
 		}
 	}
 	if (ctx.Err() != nil && !errors.Is(failed, ErrFenced)) || (failed == nil && w.commit.Position == stream.Ended) {

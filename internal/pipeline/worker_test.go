@@ -13,6 +13,7 @@ import (
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/stream"
+	"github.com/fastshop/pipeline/internal/velocity"
 )
 
 func TestEveryRecordIsDecidedOnce(t *testing.T) {
@@ -304,5 +305,34 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Fatal("Run does not end")
+	}
+}
+
+// TestAFencedWorkerLeavesTheVerdictsOfTheOtherBehind has a worker that slept while another one carried its records and
+// judged them otherwise. What it told the windows before it was fenced must not stay.
+func TestAFencedWorkerLeavesTheVerdictsOfTheOtherBehind(t *testing.T) {
+	s := newShop(t)
+	for i := range 4 {
+		s.append(pay(fmt.Sprint("a", i), 1, i, 0))
+	}
+	s.store.before = func(b pipeline.Batch) error {
+		others := slices.Clone(b.Entries)
+		for i := range others {
+			others[i].Decision.Outcome = decision.Approve // also of the fourth, which this worker declined
+		}
+		if _, err := s.stored.Commit(context.Background(), pipeline.Batch{Chain: "other", Entries: others}); err != nil {
+			return err
+		}
+		return pipeline.ErrFenced
+	}
+	if err := s.work(10); !errors.Is(err, pipeline.ErrFenced) {
+		t.Fatalf("run: %v, want ErrFenced", err)
+	}
+	probe := pay("probe", 1, 5, 0)
+	readings, err := s.windows.Read(context.Background(), []velocity.Event{velocity.EventOf(&probe)})
+	s.must(err)
+	_, names := s.config.Engine.Plan()
+	if declines := readings[0].Values[slices.Index(names, "customer.declines_1h")]; declines != 0 {
+		t.Errorf("the windows count %v declines, the store has none", declines)
 	}
 }
