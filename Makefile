@@ -10,10 +10,10 @@ FUZZTIME ?= 20s
 GO ?= go
 BIN := bin/fastshop
 
-.PHONY: help demo test build lint verify generate unit bench replay fuzz audit tools clean lambda infra-unit infra-integration
+.PHONY: help demo test build lint verify generate unit bench replay fuzz audit tools clean lambda infra-unit infra-integration e2e
 
 help: ## List what make can do
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 demo: build ## Watch a simulated shop being judged (FOR=20s stops by itself and writes REPORT=report.json)
 	$(BIN) demo $(if $(FOR),--for $(FOR) --report $(REPORT))
@@ -46,6 +46,9 @@ infra-unit: ## The AWS stack under mocks: security controls, names, destroyabili
 
 infra-integration: ## Deploy the AWS stack with the real Pulumi engine to an emulator, change it, break it, destroy it
 	@scripts/infra integration
+
+e2e: tools ## Run the program in the stack that is deployed to an emulator: 50,000 transactions through API, stream, store
+	@scripts/e2e
 
 bench: build ## Measure engine, ingest, verdicts and the raw disk limit; writes bench.json
 	$(BIN) bench --report bench.json

@@ -12,7 +12,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
-	"github.com/fastshop/pipeline/internal/cloud"
 	"github.com/fastshop/pipeline/internal/cloud/cloudtest"
 	"github.com/fastshop/pipeline/internal/testenv"
 	"github.com/fastshop/pipeline/internal/vault"
@@ -39,7 +38,7 @@ func newAccount(t *testing.T, s *deployedStack) *account {
 		moto: s.endpoint, calls: map[string]int{}, byKey: map[string]int{},
 		names: map[string][]string{
 			"TrentService": {s.outputs.Keys["pii"], s.outputs.Keys["token"]}, "DynamoDB_20120810": {s.outputs.Table},
-			"Kinesis_20131202": {s.outputs.Stream, "ShardIterator"}, "secretsmanager": {s.outputs.Secret},
+			"Kinesis_20131202": {s.outputs.Stream, "ShardIterator"}, "secretsmanager": {s.outputs.Secret}, "AmazonSQS": {s.outputs.DeadLetters},
 		},
 	}
 	a.url = testenv.Intercept(t, cloudtest.Front(t, s.endpoint), a.ask)
@@ -105,7 +104,7 @@ func (a *account) check(t *testing.T, s *deployedStack) {
 	}
 	for _, operation := range []string{
 		"TrentService.GenerateDataKey", "TrentService.Decrypt", "DynamoDB_20120810.BatchGetItem", "DynamoDB_20120810.PutItem",
-		"Kinesis_20131202.PutRecords", "Kinesis_20131202.GetRecords", "secretsmanager.GetSecretValue",
+		"Kinesis_20131202.PutRecords", "Kinesis_20131202.GetRecords", "secretsmanager.GetSecretValue", "AmazonSQS.DeleteMessage",
 	} {
 		if a.calls[operation] == 0 {
 			t.Errorf("%s was never called", operation)
@@ -122,10 +121,7 @@ func (a *account) check(t *testing.T, s *deployedStack) {
 // wrapped by the stack's keys: only with them can they be opened.
 func (a *account) checkTable(t *testing.T, s *deployedStack, customers int) {
 	t.Helper()
-	config, err := cloud.Load(t.Context(), cloud.Options{Region: "us-east-1", Endpoint: s.account.url})
-	if err != nil {
-		t.Fatal(err)
-	}
+	config := s.config(a.url)
 	wrapped := 0
 	opened := map[string]int{}
 	for _, item := range tableItems(t, dynamodb.NewFromConfig(config), s.outputs.Table) {

@@ -14,9 +14,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis"
+	"github.com/aws/aws-sdk-go-v2/service/kinesis/types"
+
+	"github.com/fastshop/pipeline/internal/cloud"
 	"github.com/fastshop/pipeline/internal/lambda/lambdatest"
 	"github.com/fastshop/pipeline/internal/testenv"
 )
@@ -40,15 +47,16 @@ type deployedStack struct {
 
 // stackOutputs are those that the test needs.
 type stackOutputs struct {
-	Stream   string            `json:"kinesis_stream_name"`
-	Table    string            `json:"customer_keys_table"`
-	Keys     map[string]string `json:"kms_key_arns"`
-	Code     string            `json:"code_sha256"`
-	Secret   string            `json:"rds_master_secret_arn"`
-	Database string            `json:"rds_database"`
-	Ingest   string            `json:"ingest_function"`
-	Process  string            `json:"process_function"`
-	Admin    string            `json:"admin_function"`
+	Stream      string            `json:"kinesis_stream_name"`
+	Table       string            `json:"customer_keys_table"`
+	Keys        map[string]string `json:"kms_key_arns"`
+	Code        string            `json:"code_sha256"`
+	Secret      string            `json:"rds_master_secret_arn"`
+	Database    string            `json:"rds_database"`
+	DeadLetters string            `json:"dead_letter_queue_url"`
+	Ingest      string            `json:"ingest_function"`
+	Process     string            `json:"process_function"`
+	Admin       string            `json:"admin_function"`
 }
 
 // deploy brings the stack up and puts servers where the emulator has none: PostgreSQL with TLS, and a Redis cluster.
@@ -78,7 +86,58 @@ func deploy(t *testing.T) *deployedStack {
 	}
 	s.endpoint = standing.Endpoint
 	s.account = newAccount(t, s)
+	s.unhook()
 	return s
+}
+
+// unhook makes the stream anew, as it is but without readers: the emulator would run process for each record by itself, in
+// Docker, and be slow about it where there is none.
+func (s *deployedStack) unhook() {
+	s.t.Helper()
+	client, ctx, name := kinesis.NewFromConfig(s.config(s.endpoint)), s.t.Context(), &s.outputs.Stream
+	look := func() *types.StreamDescriptionSummary {
+		found, err := client.DescribeStreamSummary(ctx, &kinesis.DescribeStreamSummaryInput{StreamName: name})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		slices.Sort(found.StreamDescriptionSummary.EnhancedMonitoring[0].ShardLevelMetrics)
+		return found.StreamDescriptionSummary
+	}
+	was := look()
+	_, err := client.DeleteStream(ctx, &kinesis.DeleteStreamInput{StreamName: name})
+	if err == nil {
+		_, err = client.CreateStream(ctx, &kinesis.CreateStreamInput{StreamName: name, ShardCount: was.OpenShardCount, StreamModeDetails: was.StreamModeDetails})
+	}
+	if err == nil {
+		_, err = client.IncreaseStreamRetentionPeriod(ctx, &kinesis.IncreaseStreamRetentionPeriodInput{StreamName: name, RetentionPeriodHours: was.RetentionPeriodHours})
+	}
+	if err == nil {
+		_, err = client.StartStreamEncryption(ctx, &kinesis.StartStreamEncryptionInput{StreamName: name, EncryptionType: was.EncryptionType, KeyId: was.KeyId})
+	}
+	if err == nil {
+		_, err = client.EnableEnhancedMonitoring(ctx, &kinesis.EnableEnhancedMonitoringInput{StreamName: name, ShardLevelMetrics: was.EnhancedMonitoring[0].ShardLevelMetrics})
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	is := look()
+	if *is.KeyId != s.outputs.Keys["stream"] || is.EncryptionType != types.EncryptionTypeKms {
+		s.t.Errorf("the stream is encrypted by %v with %s", is.EncryptionType, *is.KeyId)
+	}
+	was.StreamCreationTimestamp, is.StreamCreationTimestamp = nil, nil
+	if !reflect.DeepEqual(was, is) {
+		s.t.Errorf("the stream was %+v, and is %+v", *was, *is)
+	}
+}
+
+// config is that of a client of AWS at an endpoint.
+func (s *deployedStack) config(endpoint string) aws.Config {
+	s.t.Helper()
+	config, err := cloud.Load(s.t.Context(), cloud.Options{Region: "us-east-1", Endpoint: endpoint})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return config
 }
 
 // unpack returns the path of the program in an archive.

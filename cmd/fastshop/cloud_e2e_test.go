@@ -12,7 +12,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/kinesis"
 
-	"github.com/fastshop/pipeline/internal/cloud"
 	"github.com/fastshop/pipeline/internal/lambda/lambdatest"
 	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/pgstore"
@@ -21,10 +20,14 @@ import (
 // deployedTransactions go through the deployed stack, half of them in each phase.
 const deployedTransactions = 50_000
 
+// givenUp are the first of them, which process fails to carry.
+const givenUp = 300
+
 // TestDeployedStackCarriesAShop brings the infrastructure up in an emulator of AWS and runs the deployed archive in it
-// with the settings that its functions have there. A shop sends 50,000 transactions through the API. Process carries the
-// first half, and a worker, fastshop serve, all of them: what both carry is stored once. Functions are killed at work.
-// Then everything is counted and compared, and the stack is destroyed.
+// with the settings that its functions have there. A shop sends 50,000 transactions through the API. Process gives some
+// up, which admin carries from the queue's notes; process carries the rest of the first half, and a worker, fastshop serve,
+// all of them: what several carry is stored once. Functions are killed at work. Then everything is counted and compared,
+// and the stack is destroyed.
 func TestDeployedStackCarriesAShop(t *testing.T) {
 	began := time.Now()
 	lap := func(what string) { t.Logf("%6.1f s  %s", time.Since(began).Seconds(), what) }
@@ -34,10 +37,13 @@ func TestDeployedStackCarriesAShop(t *testing.T) {
 	s.prepare(admin)
 	lap("migrated, examined")
 
-	ingest := &killer{Function: s.function(s.outputs.Ingest), at: 10}
+	ingest := &killer{Function: s.function(s.outputs.Ingest), at: 60} // after what is given up, which is counted exactly
 	shop := newAPIShop(t, gateway(t, ingest, "checkout-1"), deployedTransactions)
+	shop.send(givenUp)
+	s.redrive(admin, givenUp-len(shop.verdicts))
+	lap("what was given up is carried by admin")
 	process, source := s.poll()
-	shop.send(deployedTransactions / 2)
+	shop.send(deployedTransactions/2 - givenUp)
 	lap("first half sent")
 	s.drain(source)
 	s.wait(shop.acknowledged())
@@ -56,7 +62,8 @@ func TestDeployedStackCarriesAShop(t *testing.T) {
 	s.wait(shop.acknowledged())
 	shop.readable(worker.client(), 300)
 	worker.stop()
-	lap("second half carried by the worker")
+	s.carriedByWorker(shop)
+	lap("all carried by the worker")
 
 	again, source := s.poll() // from the oldest record on: nothing of it is new
 	s.drain(source)
@@ -67,7 +74,7 @@ func TestDeployedStackCarriesAShop(t *testing.T) {
 	customers := s.compare(shop)
 	lap("compared")
 	s.command(admin, "windows", "heal")
-	t.Logf("%s", s.command(admin, "verify", "--samples", "200"))
+	t.Logf("verify\n%s", s.command(admin, "verify", "--samples", "200"))
 	lap("verified")
 	s.account.check(t, s)
 	s.account.checkTable(t, s, customers)
@@ -148,12 +155,8 @@ func (s *deployedStack) poll() (*killer, *lambdatest.Source) {
 	if !strings.HasSuffix(m.FunctionArn, ":"+s.outputs.Process) || !strings.HasSuffix(m.EventSourceArn, "/"+s.outputs.Stream) {
 		s.t.Errorf("the event source mapping: %+v", m)
 	}
-	config, err := cloud.Load(s.t.Context(), cloud.Options{Region: "us-east-1", Endpoint: s.account.url})
-	if err != nil {
-		s.t.Fatal(err)
-	}
 	f := &killer{Function: s.function(s.outputs.Process), at: 10}
-	log := lambdatest.NewKinesis(kinesis.NewFromConfig(config), s.outputs.Stream)
+	log := lambdatest.NewKinesis(kinesis.NewFromConfig(s.config(s.account.url)), s.outputs.Stream)
 	return f, lambdatest.Poll(s.t, log, f, max(2, m.ParallelizationFactor), lambdatest.SourceOptions{
 		Batch: m.BatchSize, Retries: m.MaximumRetryAttempts, Event: lambdatest.RawEvent, Pause: 100 * time.Millisecond,
 		Failed: func(message []byte) { s.t.Errorf("a batch was given up: %s", message) },
@@ -216,6 +219,28 @@ func (s *deployedStack) serve() *process {
 	u.User = url.User("fastshop_serve")
 	settings["FASTSHOP_STORE"] = u.String()
 	return startIn(s.t, s.t.TempDir(), assignments(settings), "--batch-size", "1000", "--log-level", "warn")
+}
+
+// carriedByWorker checks that the worker has read all of the stream, also what process had stored by then.
+func (s *deployedStack) carriedByWorker(shop *apiShop) {
+	s.t.Helper()
+	store := s.open()
+	defer store.Close()
+	shards, err := lambdatest.NewKinesis(kinesis.NewFromConfig(s.config(s.account.url)), s.outputs.Stream).Partitions(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var carried int64
+	for _, shard := range shards {
+		checkpoint, found, err := store.Checkpoint(s.t.Context(), shard)
+		if err != nil || !found {
+			s.t.Fatalf("checkpoint of %s: %v, %v", shard, found, err)
+		}
+		carried += checkpoint.Records
+	}
+	if sent := int64(len(shop.acked) - len(shop.verdicts)); carried < sent {
+		s.t.Errorf("the worker carried %d records, %d were sent to the stream", carried, sent)
+	}
 }
 
 // compare checks that the stored ids are exactly those that were acknowledged, that each was decided as the shop was told,
