@@ -198,7 +198,7 @@ func TestMirrorsTakeTurns(t *testing.T) {
 		mirrors = append(mirrors, w)
 	}
 	m := newMemory(t, plan, velocity.Options{MaxEvents: 150, MaxCounterparts: 5})
-	history := payments(1500, 20*time.Minute)
+	history := payments(600, 50*time.Minute)
 	r := rand.New(rand.NewPCG(2, 2))
 	for from := 0; from < len(history); {
 		to := min(from+1+r.IntN(8), len(history))
@@ -258,7 +258,7 @@ func differing(plan velocity.Plan, x, y []float64) []float64 {
 func TestMirrorLeavesNothing(t *testing.T) {
 	w := newMirrored(t, newLogs(), velocity.All(), velocity.Options{}, 0)
 	for range 3 {
-		for _, h := range payments(400, time.Minute) {
+		for _, h := range payments(150, time.Minute) {
 			if _, err := w.Observe(t.Context(), []velocity.Event{h.Event}); err != nil {
 				t.Fatal(err)
 			}
