@@ -146,7 +146,7 @@ func (b *backends) healer() *pipeline.Healer {
 	if !ok {
 		return nil
 	}
-	return &pipeline.Healer{Store: b.store, Windows: d, Horizon: profileHorizon, Now: b.now, Log: b.log}
+	return &pipeline.Healer{Store: b.store, Fates: b.store, Windows: d, Horizon: profileHorizon, Now: b.now, Log: b.log}
 }
 
 // clearWindows removes every key under the prefix of a place.

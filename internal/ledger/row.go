@@ -19,8 +19,8 @@ const (
 	Anomalous Flags = 1 << iota
 	// Erased marks a row of an erased customer.
 	Erased
-	// Uncounted marks a row that was decided, or labeled, while the windows could not be reached, until it has been
-	// restored there. An erased customer has no windows.
+	// Uncounted marks a row that was decided, or labeled, while the windows could not be reached, or that they had counted
+	// for another try, until it has been restored there. An erased customer has no windows.
 	Uncounted
 )
 
@@ -61,7 +61,7 @@ func Encode(entries []pipeline.Entry) ([]Row, error) {
 		if t.MAC != [32]byte{} {
 			r.MAC = t.MAC[:]
 		}
-		if d.Degraded&decision.FeaturesDegraded != 0 && r.Flags&Erased == 0 {
+		if (d.Degraded&decision.FeaturesDegraded != 0 || entries[i].Recount) && r.Flags&Erased == 0 {
 			r.Flags |= Uncounted // an erased customer has no windows
 		}
 	}

@@ -67,7 +67,7 @@ func (c *Config) decideAll(ctx context.Context, records []stream.Record) (work, 
 			}
 			continue
 		}
-		d, err := c.decideIn(ctx, windows, t, decision.Async)
+		e, err := c.decideIn(ctx, windows, t, decision.Async)
 		if ctx.Err() != nil {
 			return work{}, ctx.Err()
 		}
@@ -77,7 +77,8 @@ func (c *Config) decideAll(ctx context.Context, records []stream.Record) (work, 
 			continue
 		}
 		first[t.ID] = len(b.entries)
-		b.entries = append(b.entries, Entry{Transaction: *t, Decision: d, Origin: fresh[i].origin})
+		e.Origin = fresh[i].origin
+		b.entries = append(b.entries, e)
 		b.ordinal = append(b.ordinal, fresh[i].ordinal)
 	}
 	if err := end(ctx); err != nil {

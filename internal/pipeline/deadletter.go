@@ -56,7 +56,7 @@ func (c *Config) replayOne(ctx context.Context, l *DeadLetter) (Replayed, error)
 			return r, nil
 		}
 	} else {
-		d, err := c.decide(ctx, &t, decision.Async)
+		e, err := c.decide(ctx, &t, decision.Async)
 		if ctx.Err() != nil {
 			return r, ctx.Err()
 		}
@@ -66,8 +66,8 @@ func (c *Config) replayOne(ctx context.Context, l *DeadLetter) (Replayed, error)
 			return r, nil
 		}
 		// The record goes along: should the id be taken by the time of the commit, it is put aside again.
-		origin := &stream.Record{Partition: l.Partition, Position: l.Position, Key: l.Key, Data: l.Data}
-		batch.Entries = []Entry{{Transaction: t, Decision: d, Origin: origin}}
+		e.Origin = &stream.Record{Partition: l.Partition, Position: l.Position, Key: l.Key, Data: l.Data}
+		batch.Entries = []Entry{e}
 	}
 	receipts, err := c.Store.Commit(ctx, batch)
 	switch {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fastshop/pipeline/internal/velocity"
 )
 
 // Healable are windows that outlive the process and may lose what they had counted, as a cache does that is flushed, or
@@ -18,6 +20,8 @@ type Healable interface {
 	// on the wall; the zero time means all of them), and takes them for whole when it returns nil. Of several processes
 	// one heals; for the others, and when nothing is missing, TryHeal does nothing.
 	TryHeal(ctx context.Context, restore func(ctx context.Context, since time.Time) error) error
+	// Retract is that of Windows.
+	Retract(ctx context.Context, events []velocity.Event) error
 }
 
 // History is what healing asks of a store.
@@ -46,6 +50,7 @@ type Losing interface {
 // noticed and healed elsewhere between two calls, while a batch is under way here, is missed.
 type Healer struct {
 	Store   History
+	Fates   Fates // the same store
 	Windows Healable
 	Horizon time.Duration // how far back stored transactions shape windows
 	Now     func() time.Time
@@ -53,9 +58,10 @@ type Healer struct {
 
 	losses atomic.Uint64
 
-	mu    sync.Mutex
-	lost  bool      // when it was last looked
-	again time.Time // since when commits have to be restored once more; zero if none have
+	mu     sync.Mutex
+	lost   bool      // when it was last looked
+	again  time.Time // since when commits have to be restored once more; zero if none have
+	doubts []doubt
 }
 
 // Losses grows with every loss that is noticed, before anything of it is healed.
@@ -98,6 +104,9 @@ func (h *Healer) Heal(ctx context.Context) (int, error) {
 	if err != nil {
 		err = fmt.Errorf("heal windows: %w", err)
 	}
+	if _, failed := h.resolve(ctx); failed != nil {
+		err = errors.Join(err, failed)
+	}
 	// What a loss took may need long; what is known by itself does not wait for it.
 	for _, more := range []func(context.Context) (int, error){h.late, h.uncounted} {
 		n, failed := more(ctx)
@@ -116,6 +125,9 @@ func (h *Healer) Tend(ctx context.Context) {
 	h.look()
 	if _, err := h.late(ctx); err != nil {
 		h.Log.WarnContext(ctx, "late commits are missing in the windows, trying again", slog.Any("error", err))
+	}
+	if _, err := h.resolve(ctx); err != nil {
+		h.Log.WarnContext(ctx, "windows may count payments that were not stored, trying again", slog.Any("error", err))
 	}
 }
 
@@ -224,5 +236,12 @@ func (h *Healer) leave(ctx context.Context) {
 	defer cancel()
 	if _, err := h.late(ctx); err != nil {
 		h.Log.WarnContext(ctx, "late commits are missing in the windows until all is restored", slog.Any("error", err))
+	}
+	stored, err := h.resolve(ctx)
+	if err == nil && stored > 0 {
+		_, err = h.uncounted(ctx)
+	}
+	if err != nil {
+		h.Log.WarnContext(ctx, "windows may keep payments that were not stored, or lack some that were", slog.Any("error", err))
 	}
 }

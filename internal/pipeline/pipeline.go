@@ -88,12 +88,12 @@ func (c *Config) crash(point string) {
 
 // decide judges t and makes the record of it, without storing anything. It contains a panic of the engine: one
 // transaction must not stop the others.
-func (c *Config) decide(ctx context.Context, t *payment.Transaction, path decision.Path) (decision.Decision, error) {
+func (c *Config) decide(ctx context.Context, t *payment.Transaction, path decision.Path) (Entry, error) {
 	return c.decideIn(ctx, c.Engine.Windows, t, path)
 }
 
 // decideIn is decide with the windows of a batch.
-func (c *Config) decideIn(ctx context.Context, w score.Windows, t *payment.Transaction, path decision.Path) (d decision.Decision, err error) {
+func (c *Config) decideIn(ctx context.Context, w score.Windows, t *payment.Transaction, path decision.Path) (e Entry, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			// The panic's value may quote the transaction; its type says enough to find the place.
@@ -102,12 +102,15 @@ func (c *Config) decideIn(ctx context.Context, w score.Windows, t *payment.Trans
 	}()
 	result, err := c.Engine.ScoreIn(ctx, w, t, func(r *score.Result) bool { return c.Policy.Asks(r) == decision.Decline })
 	if err != nil {
-		return decision.Decision{}, err
+		return Entry{}, err
 	}
 	for _, i := range result.Failed {
 		c.Metrics.RuleFailed(c.Engine.Rules.Rules()[i].ID)
 	}
-	return c.Policy.Decide(t, &result, c.versions(), path, c.Now()), nil
+	return Entry{
+		Transaction: *t, Decision: c.Policy.Decide(t, &result, c.versions(), path, c.Now()),
+		Recount: result.Repeated && c.Healer != nil,
+	}, nil
 }
 
 func (c *Config) versions() decision.Versions {

@@ -50,6 +50,9 @@ type Entry struct {
 	// taken by another payload, it puts the record aside as an [IDConflict] in the same transaction: only the commit
 	// can see a conflict with something that was stored a moment before.
 	Origin *stream.Record
+	// Recount has the windows told of the entry again after the commit: it was counted already, by another try, whoever
+	// carries that may be taking it back. The store keeps it as one of its Uncounted.
+	Recount bool
 }
 
 // Batch is what one commit writes.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/fastshop/pipeline/internal/decision"
 	"github.com/fastshop/pipeline/internal/payment"
+	"github.com/fastshop/pipeline/internal/score"
+	"github.com/fastshop/pipeline/internal/velocity"
 )
 
 // Decider judges transactions for a caller who waits. It is safe for concurrent use.
@@ -40,14 +42,17 @@ func (d *Decider) Decide(ctx context.Context, t payment.Transaction) (decision.D
 	counted := d.losses()
 	decided, err := d.decide(ctx, &t, decision.Sync)
 	if err != nil {
+		if !errors.Is(err, velocity.ErrEvent) { // which no window can hold
+			d.undo(&t, true) // it may have been counted before the caller gave up, and by another try before
+		}
 		return decision.Decision{}, err
 	}
 	d.crash("sync.decided")
-	entries := []Entry{{Transaction: t, Decision: decided}}
+	entries := []Entry{decided}
 	began := d.Now()
 	receipts, err := d.Store.Commit(ctx, Batch{Chain: d.chain(), Entries: entries})
 	if err != nil {
-		d.undo(&t)
+		d.undo(&t, decided.Recount)
 		return decision.Decision{}, fmt.Errorf("commit decision: %w", err)
 	}
 	d.Metrics.Committed(1, d.Now().Sub(began))
@@ -63,21 +68,21 @@ func (d *Decider) chain() string {
 	return SyncChain
 }
 
-// undo takes t out of the windows after a commit that failed, unless it was stored all the same. A shop that gives up
-// and comes back with another id must not find its customer's windows full of payments that never were.
-func (d *Decider) undo(t *payment.Transaction) {
+// undo takes t out of the windows after a commit that failed, unless it was stored all the same; see Healer.Doubt.
+func (d *Decider) undo(t *payment.Transaction, repeated bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
+	if !score.Counts(t) {
+		return
+	}
+	if d.Healer != nil {
+		d.Healer.Doubt(ctx, velocity.EventOf(t), repeated)
+		return
+	}
 	if stored, err := d.has(ctx, t.ID); err != nil || stored {
 		return
 	}
 	d.retract(ctx, t)
-	if d.Healer == nil {
-		return
-	}
-	if stored, err := d.has(ctx, t.ID); err != nil || stored { // a repeat elsewhere may have counted on ours
-		d.Healer.Again()
-	}
 }
 
 // has tells whether an id is stored.

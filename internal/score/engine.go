@@ -174,7 +174,7 @@ func (e *Engine) ScoreIn(ctx context.Context, w Windows, t *payment.Transaction,
 	switch {
 	case counted:
 		r.Values, r.Saturated, r.Late = readings[0].Values, readings[0].Saturated, readings[0].Late
-		r.Degraded = readings[0].Incomplete
+		r.Degraded, r.Repeated = readings[0].Incomplete, readings[0].Duplicate
 	case ctx.Err() != nil:
 		return Result{}, fmt.Errorf("observe windows: %w", ctx.Err())
 	case errors.Is(err, velocity.ErrEvent):

@@ -67,6 +67,7 @@ type Result struct {
 	Saturated bool
 	Late      bool
 	Degraded  bool // the windows could not be read
+	Repeated  bool // the windows had counted the id before, for a try that was not stored then
 	ModelGone bool // the model could not judge
 	Anomalous bool // the amount was far from the customer's own past
 	Took      time.Duration
