@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fastshop/pipeline/internal/load"
+	"github.com/fastshop/pipeline/internal/pipeline"
 )
 
 type benchCommand struct {
@@ -23,8 +24,11 @@ type benchCommand struct {
 	SyncFor      time.Duration `help:"How long." default:"20s"`
 	Store        string        `help:"A PostgreSQL server to measure with, postgres://…; the bench makes a database of its own there and drops it at the end." placeholder:"URL"`
 	Velocity     string        `help:"A Redis to measure with, redis://…; the bench's keys have a prefix of their own and are removed at the end." placeholder:"URL"`
+	Stored       int           `help:"Transactions that are in the --store before the clock starts, out of every window's reach."`
 	Report       string        `help:"File for a JSON report." type:"path" placeholder:"FILE"`
 	JSON         bool          `help:"Print the report as JSON on stdout."`
+
+	sampled []pipeline.Entry // of the engine's run
 }
 
 func (c *benchCommand) Help() string {
@@ -39,6 +43,7 @@ type benchReport struct {
 		OS    string `json:"os"`
 	} `json:"machine"`
 	Engine    engineBench `json:"engine"`
+	Stored    *fillBench  `json:"stored_before,omitempty"`
 	Batch     batchBench  `json:"batch"`
 	Sync      syncBench   `json:"sync"`
 	Raw       *rawBench   `json:"sqlite_raw,omitempty"`
@@ -68,6 +73,9 @@ type syncBench struct {
 }
 
 func (c *benchCommand) Run(ctx context.Context, out streams) (err error) {
+	if err := c.validateFill(); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "fastshop-bench-")
 	if err != nil {
 		return fmt.Errorf("make folder: %w", err)
@@ -89,6 +97,13 @@ func (c *benchCommand) Run(ctx context.Context, out streams) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, servers.remove()) }()
+	if c.Stored > 0 {
+		filled, err := c.fill(ctx, servers, p)
+		if err != nil {
+			return err
+		}
+		r.Stored = &filled
+	}
 	if err := c.served(ctx, dir, servers, work, r, p); err != nil {
 		return err
 	}
@@ -171,6 +186,9 @@ func (c *benchCommand) finish(out streams, r *benchReport) error {
 	}
 	w := out.out
 	fmt.Fprintf(w, "engine alone         %8.2f µs a decision (%.2f of the processor), %.1f allocations, %.0f bytes (one core, %d rules)\n", r.Engine.Micros, r.Engine.CPUMicros, r.Engine.Allocations, r.Engine.Bytes, r.Engine.Rules)
+	if f := r.Stored; f != nil {
+		fmt.Fprintf(w, "store filled before  %8s transactions, %s a second\n", count(f.Transactions), count(int(f.PerSecond)))
+	}
 	fmt.Fprintf(w, "batch endpoint       %8s transactions a second decided and stored (%s in %.1f s)\n", count(int(r.Batch.PerSecond)), count(r.Batch.Transactions), r.Batch.Seconds)
 	fmt.Fprintf(w, "synchronous verdicts %8.2f ms p99 at %.0f a second (p50 %.2f, p99.9 %.2f, max %.1f; %d failed)\n", r.Sync.Latency.P99, r.Sync.Rate, r.Sync.Latency.P50, r.Sync.Latency.P999, r.Sync.Latency.Max, r.Sync.Failed)
 	fmt.Fprintf(w, "server memory        %8.0f MiB at its peak\n", r.MemoryMiB.Peak)

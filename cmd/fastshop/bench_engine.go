@@ -66,6 +66,9 @@ func (c *benchCommand) engine(ctx context.Context, p *progress) (e engineBench, 
 	runtime.GC()
 	m = engineMeter{backends: b}
 	err = m.judge(ctx, records[engineWarm:])
+	if err == nil && c.Stored > 0 {
+		c.sampled, err = m.sample(ctx, records[engineWarm:engineWarm+10*fillBatch])
+	}
 	return engineBench{
 		Decisions: engineRuns, Rules: len(b.rules.Rules()), Features: len(names),
 		Micros:      float64(m.took.Nanoseconds()) / engineRuns / 1000,
