@@ -55,6 +55,7 @@ type Share struct {
 	asked   bool   // it has been settled which of its events were counted before
 	placed  uint64 // generation in which the block lies
 	at      uint32 // number of the block; 0: unknown
+	needs   uint32 // if it is unknown: the first block that need not have been taken
 	entity  uint32 // to which entries were applied
 	count   uint32 // entries
 	applied uint32 // entries that were applied to entity

@@ -1,6 +1,10 @@
 package velocity
 
-import "github.com/fastshop/pipeline/internal/payment"
+import (
+	"math"
+
+	"github.com/fastshop/pipeline/internal/payment"
+)
 
 // growAbove is how large a log may become, in bytes, before a snapshot of it is worth the trouble.
 const growAbove = 2048
@@ -78,7 +82,10 @@ func (b *Batch) Locate(s *Share, generation uint64, at uint32) {
 	seat := m.seats.at(s.seat)
 	seat.foreign = s.Next > 0 && at != s.Next
 	now, ok := seat.number(generation, at)
-	s.placed, s.at, s.located = generation, at, true
+	s.placed, s.at, s.needs, s.located = generation, at, math.MaxUint32, true
+	if at == 0 && seat.generation == generation {
+		s.needs = seat.next
+	}
 	s.asked = s.asked && (!ok || seat.next != now) // else it can still be asked
 }
 
@@ -171,12 +178,19 @@ func (s *Share) did(seat *seat) {
 	s.applied++
 }
 
-// ready reports whether a seat has what came before the share's block.
+// ready reports whether a seat has what came before the share's block. It may have had that and have begun to read anew:
+// another batch may have come upon an older generation.
 func (s *Share) ready(seat *seat) bool {
-	if s.at == 0 {
-		return seat.generation == s.placed
+	switch {
+	case !s.located:
+		return seat.next == 0 // there is no log
+	case s.at != 0:
+		now, ok := seat.number(s.placed, s.at)
+		return ok && seat.next >= now
+	case seat.next > 0 && seat.prior == s.placed && s.needs < seat.cut:
+		return true // it is part of the snapshot
 	}
-	now, ok := seat.number(s.placed, s.at)
+	now, ok := seat.number(s.placed, s.needs)
 	return ok && seat.next >= now
 }
 

@@ -39,7 +39,7 @@ func (w *Windows) opened(b *velocity.Batch, s *velocity.Share, t *talk, x *excha
 	t.size = uint32(n)
 	h, ok := parseHead(t.head)
 	if !ok {
-		return w.damaged(b, s, t)
+		return w.damaged(b, s, t, velocity.ErrLog)
 	}
 	b.Refresh(s, x.now)
 	t.generation, t.at, t.from = h.generation, uint32(n-1), 1
@@ -111,7 +111,7 @@ func (w *Windows) fetchedMore(b *velocity.Batch, s *velocity.Share, t *talk, x *
 		t.step = done
 		return nil
 	case !ok:
-		return w.damaged(b, s, t)
+		return w.damaged(b, s, t, velocity.ErrLog)
 	case h.generation != t.generation && t.from > 1:
 		t.generation, t.at, t.from, t.step = h.generation, 0, 1, fetch
 		b.Start(s, h.generation, h.base)
@@ -153,7 +153,7 @@ func (w *Windows) feed(b *velocity.Batch, s *velocity.Share, t *talk, x *exchang
 		}
 	}
 	if err := b.Feed(s, t.generation, t.from, x.blocks); err != nil {
-		return w.damaged(b, s, t)
+		return w.damaged(b, s, t, err)
 	}
 	before := t.from
 	fetching := t.step == fetch
@@ -170,8 +170,8 @@ func (w *Windows) feed(b *velocity.Batch, s *velocity.Share, t *talk, x *exchang
 }
 
 // damaged is for a log that makes no sense: it is lost, and another one is begun.
-func (w *Windows) damaged(b *velocity.Batch, s *velocity.Share, t *talk) error {
-	w.o.Log.Warn("log of an entity is damaged, and begun anew", slog.String("kind", s.Kind.String()))
+func (w *Windows) damaged(b *velocity.Batch, s *velocity.Share, t *talk, cause error) error {
+	w.o.Log.Warn("log of an entity is damaged, and begun anew", slog.String("kind", s.Kind.String()), slog.Any("error", cause))
 	s.Lost = true
 	b.Forget(s)
 	*t = talk{step: mend, head: t.head, size: t.size}
