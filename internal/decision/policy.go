@@ -145,7 +145,7 @@ func (p Policy) Decide(t *payment.Transaction, r *score.Result, v Versions, path
 		TransactionID: t.ID,
 		Outcome:       p.Asks(r),
 		Score:         r.Score,
-		Reasons:       reasons(r.Hits),
+		Reasons:       reasons(r),
 		RuleSet:       v.RuleSet,
 		Policy:        p.Version(),
 		Model:         v.Model,
@@ -170,13 +170,27 @@ func (d *Decision) mark(bit Degraded, set bool) {
 	}
 }
 
-func reasons(hits []score.Hit) []Reason {
-	if len(hits) == 0 {
+// The names that reasons of a learned model have in place of a rule's.
+const (
+	ByModel  = "model"        // Code is that of a variable; see score.Code
+	ByShadow = "shadow-model" // Points are all of the shadow model's
+	// ShadowCode is the reason code of a shadow model's verdict.
+	ShadowCode = "SHADOW_MODEL"
+)
+
+func reasons(r *score.Result) []Reason {
+	if len(r.Hits)+len(r.Grounds) == 0 && r.Shadow <= 0 {
 		return nil
 	}
-	all := make([]Reason, 0, len(hits))
-	for _, h := range hits {
+	all := make([]Reason, 0, len(r.Hits)+len(r.Grounds)+1)
+	for _, h := range r.Hits {
 		all = append(all, Reason{Code: h.Rule.Code, Rule: h.Rule.ID, Points: h.Points, Shadow: h.Rule.Mode == rule.Shadow})
+	}
+	for _, g := range r.Grounds {
+		all = append(all, Reason{Code: score.Code(g.Variable), Rule: ByModel, Points: g.Points})
+	}
+	if r.Shadow > 0 {
+		all = append(all, Reason{Code: ShadowCode, Rule: ByShadow, Points: r.Shadow, Shadow: true})
 	}
 	slices.SortStableFunc(all, func(a, b Reason) int {
 		if a.Shadow != b.Shadow {

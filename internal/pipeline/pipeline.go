@@ -104,6 +104,9 @@ func (c *Config) decideIn(ctx context.Context, w score.Windows, t *payment.Trans
 	if err != nil {
 		return Entry{}, err
 	}
+	if c.Policy.Asks(&result) != decision.Approve {
+		c.Engine.Ground(t, &result)
+	}
 	for _, i := range result.Failed {
 		c.Metrics.RuleFailed(c.Engine.Rules.Rules()[i].ID)
 	}

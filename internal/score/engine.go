@@ -22,6 +22,7 @@ type Config struct {
 	Plan    velocity.Plan // of Windows; from PlanFor
 	Windows Windows
 	Model   Model          // nil while there is none
+	Shadow  Model          // judges beside Model, without effect; nil for none
 	Zone    *time.Location // whose clock "night" means: America/Sao_Paulo
 	Now     func() time.Time
 }
@@ -34,6 +35,8 @@ type Engine struct {
 	fill        []filler
 	derive      []derivation
 	z           derivation // customer.amount_z
+	model       *bound     // nil without Model
+	shadow      *bound     // nil without Shadow
 	rules       []rule.Rule
 	floors      []int // rank of each rule's floor
 	scratch     sync.Pool
@@ -49,7 +52,7 @@ type filler struct {
 type derivation struct {
 	slot  int
 	from  []int // indexes into the plan
-	value func(amount float64, v []float64) float64
+	value func(amount float64, v [maxNeeds]float64) float64
 }
 
 type scratch struct {
@@ -57,7 +60,7 @@ type scratch struct {
 	result rule.Result
 	events [1]velocity.Event
 	settle [1]velocity.Settlement
-	args   [4]float64
+	inputs []float64 // of a model
 }
 
 // floorNames orders the outcomes that a rule may ask for.
@@ -79,6 +82,13 @@ func New(c Config) (*Engine, error) {
 	if err := e.bind(index); err != nil {
 		return nil, fmt.Errorf("make score engine: %w", err)
 	}
+	var err error
+	if e.model, err = bind(c.Model, c.Plan, c.Zone); err != nil {
+		return nil, fmt.Errorf("make score engine: %w", err)
+	}
+	if e.shadow, err = bind(c.Shadow, c.Plan, c.Zone); err != nil {
+		return nil, fmt.Errorf("make score engine: shadow model: %w", err)
+	}
 	for _, r := range e.rules {
 		rank := 0
 		for i, name := range floorNames {
@@ -92,7 +102,9 @@ func New(c Config) (*Engine, error) {
 	return e, nil
 }
 
-func (e *Engine) newScratch() *scratch { return &scratch{input: e.Rules.NewInput()} }
+func (e *Engine) newScratch() *scratch {
+	return &scratch{input: e.Rules.NewInput(), inputs: make([]float64, max(e.model.width(), e.shadow.width()))}
+}
 
 // bind resolves every variable that the rules read to where its value comes from.
 func (e *Engine) bind(index map[string]int) error {
@@ -232,21 +244,27 @@ func (e *Engine) Evaluate(t *payment.Transaction, r *Result) {
 	amount := float64(t.Amount.Centavos)
 	for i := range e.derive {
 		d := &e.derive[i]
-		s.input.Numbers[d.slot] = d.eval(amount, r.Values, &s.args)
+		s.input.Numbers[d.slot] = d.eval(amount, r.Values)
 	}
-	r.Anomalous = e.z.eval(amount, r.Values, &s.args) >= anomalousZ
+	r.Anomalous = e.z.eval(amount, r.Values) >= anomalousZ
 	e.Rules.Evaluate(s.input, &s.result)
+	r.Model, r.ModelGone = e.model.judge(t, r.Values, s.inputs)
+	r.Shadow = NoShadow
+	if points, gone := e.shadow.judge(t, r.Values, s.inputs); e.shadow != nil && !gone {
+		r.Shadow = points
+	}
 	e.combine(&s.result, r)
 }
 
-func (d *derivation) eval(amount float64, values []float64, args *[4]float64) float64 {
+func (d *derivation) eval(amount float64, values []float64) float64 {
 	if d.value == nil {
 		return values[d.from[0]]
 	}
+	var args [maxNeeds]float64
 	for i, from := range d.from {
 		args[i] = values[from]
 	}
-	return d.value(amount, args[:len(d.from)])
+	return d.value(amount, args)
 }
 
 // combine turns rule hits, and the model's word if there is one, into the score.
@@ -264,12 +282,7 @@ func (e *Engine) combine(found *rule.Result, r *Result) {
 		rest *= remaining(h.Points)
 		floor = max(floor, e.floors[h.Rule])
 	}
-	if e.Model != nil {
-		p, err := e.Model.Predict(r.Values)
-		if r.ModelGone = err != nil || math.IsNaN(p); !r.ModelGone {
-			rest *= 1 - min(max(p, 0), 1)
-		}
-	}
+	rest *= remaining(r.Model)
 	for _, i := range found.Failed {
 		r.Failed = append(r.Failed, i)
 		r.LiveLost = r.LiveLost || e.rules[i].Mode == rule.Live

@@ -41,14 +41,35 @@ type Windows interface {
 	Settle(ctx context.Context, settled []velocity.Settlement) error
 }
 
-// Model is a learned score beside the rules. Predict must be safe for concurrent use and must not keep values.
+// Model is a learned score beside the rules. Its methods are safe for concurrent use and keep nothing that they are given.
 type Model interface {
 	// Version names the model, with its checksum.
 	Version() string
-	// Predict returns the probability of fraud, 0 to 1, from the values of the plan. It returns an error for values
+	// Variables are what the model reads; see Inputs.
+	Variables() []string
+	// Points is the weight of the model's evidence, 0 to Max, from its variables in order. It returns an error for inputs
 	// that it cannot judge; the engine then goes on with the rules and marks the result.
-	Predict(values []float64) (float64, error)
+	Points(inputs []float64) (int, error)
+	// Explain writes what each variable adds to the log-odds of fraud into out, and returns the log-odds without any of
+	// them. The same inputs give the same bits.
+	Explain(inputs, out []float64) (base float64)
 }
+
+// Ground is a variable that speaks for fraud in the model's eyes.
+type Ground struct {
+	Variable string
+	Points   int // its share of the model's points
+}
+
+// Contribution is what one variable of a model did.
+type Contribution struct {
+	Variable string
+	Value    float64 // NaN: missing
+	LogOdds  float64 // below 0 it speaks against fraud
+}
+
+// NoShadow stands for the points of a shadow model that there is not.
+const NoShadow = -1
 
 // Hit is a rule that held.
 type Hit struct {
@@ -66,10 +87,13 @@ type Result struct {
 	Values    []float64
 	Saturated bool
 	Late      bool
-	Degraded  bool // the windows could not be read
-	Repeated  bool // the windows had counted the id before, for a try that was not stored then
-	ModelGone bool // the model could not judge
-	Anomalous bool // the amount was far from the customer's own past
+	Degraded  bool     // the windows could not be read
+	Repeated  bool     // the windows had counted the id before, for a try that was not stored then
+	Model     int      // the model's points, or 0
+	ModelGone bool     // the model could not judge
+	Shadow    int      // points of the shadow model, which add nothing to Score; NoShadow without an answer of one
+	Grounds   []Ground // why the model says so, strongest first; empty until Engine.Ground has been asked
+	Anomalous bool     // the amount was far from the customer's own past
 	Took      time.Duration
 }
 

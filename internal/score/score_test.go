@@ -263,31 +263,6 @@ func TestStoredValuesGiveTheSameScoreAgain(t *testing.T) {
 	}
 }
 
-// model is a learned score of a test.
-type model struct {
-	p   float64
-	err error
-}
-
-func (m model) Version() string                    { return "test" }
-func (m model) Predict([]float64) (float64, error) { return m.p, m.err }
-
-func TestAModelJoins(t *testing.T) {
-	for _, c := range []struct {
-		model model
-		score int
-		gone  bool
-	}{
-		{model{p: 0.25}, 250, false}, {model{p: 7}, 1000, false}, {model{p: -1}, 0, false},
-		{model{p: math.NaN()}, 0, true}, {model{err: errors.New("no")}, 0, true},
-	} {
-		e := newEngine(t, rulesYAML, func(conf *Config) { conf.Model = c.model })
-		if r := score(t, e, payments(0, 1000)); r.Score != c.score || r.ModelGone != c.gone {
-			t.Errorf("model %+v gives score %d, gone %v", c.model, r.Score, r.ModelGone)
-		}
-	}
-}
-
 func TestNewRefusesWhatCannotWork(t *testing.T) {
 	e := newEngine(t, rulesYAML, nil)
 	for name, change := range map[string]func(*Config){

@@ -81,11 +81,14 @@ func ownVariables() []own {
 	}
 }
 
+// maxNeeds is how many features a derived number is made of at most.
+const maxNeeds = 3
+
 // derived are numbers made of several window values and the amount.
 type derived struct {
 	name, doc string
 	needs     []string // features, by name
-	value     func(amount float64, v []float64) float64
+	value     func(amount float64, v [maxNeeds]float64) float64
 }
 
 func derivedVariables() []derived {
@@ -96,12 +99,12 @@ func derivedVariables() []derived {
 			derived{
 				name: k + ".amount_ratio", doc: "amount over the " + k + "'s median amount; missing with fewer than 5 payments in 30 days",
 				needs: []string{k + ".count_30d", k + ".amount_median"},
-				value: func(amount float64, v []float64) float64 { return amountRatio(amount, v[0], v[1]) },
+				value: func(amount float64, v [maxNeeds]float64) float64 { return amountRatio(amount, v[0], v[1]) },
 			},
 			derived{
 				name: k + ".amount_z", doc: "robust z-score of the amount against the " + k + "'s own past; missing with fewer than 5 payments in 30 days",
 				needs: []string{k + ".count_30d", k + ".amount_median", k + ".amount_spread"},
-				value: func(amount float64, v []float64) float64 { return amountZ(amount, v[0], v[1], v[2]) },
+				value: func(amount float64, v [maxNeeds]float64) float64 { return amountZ(amount, v[0], v[1], v[2]) },
 			})
 	}
 	return all
@@ -136,32 +139,31 @@ func Schema() []rule.Variable {
 	return schema
 }
 
-// PlanFor is what the windows must answer so that the rules can be evaluated: the
-// features that they read, those behind derived variables, and those that every
-// decision needs.
-func PlanFor(rules *rule.Set) (velocity.Plan, error) {
+// PlanFor is what the windows must answer so that the rules can be evaluated (nil: there are none) and the variables of
+// models filled: the features that they read, those behind derived variables, and those that every decision needs.
+func PlanFor(rules *rule.Set, variables ...string) (velocity.Plan, error) {
 	names := map[string]bool{}
-	needs := map[string][]string{}
-	for _, d := range derivedVariables() {
-		needs[d.name] = d.needs
-	}
 	need := func(name string) {
-		if parts, ok := needs[name]; ok {
-			for _, p := range parts {
-				names[p] = true
-			}
-			return
+		parts, _ := wayOf(name)
+		for _, p := range parts {
+			names[p] = true
 		}
-		names[name] = true
 	}
 	isOwn := map[string]bool{}
 	for _, v := range ownVariables() {
 		isOwn[v.Name] = true
 	}
 	need("customer.amount_z") // decides Anomalous
-	for _, v := range rules.Variables() {
-		if !isOwn[v.Name] {
-			need(v.Name)
+	if rules != nil {
+		for _, v := range rules.Variables() {
+			if !isOwn[v.Name] {
+				need(v.Name)
+			}
+		}
+	}
+	for _, name := range variables {
+		if _, _, ok := ownNamed(name); !ok {
+			need(name)
 		}
 	}
 	sorted := make([]string, 0, len(names))
