@@ -69,6 +69,9 @@ func (c *demoCommand) Run(ctx context.Context, out streams) error {
 	return c.finish(out, report)
 }
 
+// tellTime is how long a worker may take to tell of a batch that it has stored.
+const tellTime = 5 * time.Second
+
 // conclude waits until all that was acknowledged is decided, and compares what was said with what is stored.
 func (c *demoCommand) conclude(v *server, ledger *demoLedger, report *demoReport) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -76,6 +79,7 @@ func (c *demoCommand) conclude(v *server, ledger *demoLedger, report *demoReport
 	if err := v.drain(ctx); err != nil {
 		return err
 	}
+	ledger.await(tellTime)
 	return ledger.reconcile(ctx, v.store, report)
 }
 

@@ -116,6 +116,25 @@ func (l *demoLedger) decided(d *decision.Decision) {
 	}
 }
 
+// await returns when every acknowledged transaction has been told of, or after a while: a commit is there before those who
+// want to know hear of it.
+func (l *demoLedger) await(patience time.Duration) {
+	for began := time.Now(); l.untold() > 0 && time.Since(began) < patience; {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func (l *demoLedger) untold() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.sent {
+		if e.acked && !e.outcome.Valid() {
+			n++
+		}
+	}
+	return n
+}
+
 // report is the state after a while.
 func (l *demoLedger) report(elapsed time.Duration) *demoReport {
 	l.mu.Lock()
