@@ -27,7 +27,7 @@ type arrow struct {
 var arrows = map[string]arrow{
 	"cmd/fastshop": {[]string{"*"}, "wires everything: it alone knows settings, backends and exit codes"},
 
-	"internal/httpapi":          {[]string{"ingest", "score", "decision", "review", "payment", "telemetry"}, "speaks HTTP over ports that cmd fills"},
+	"internal/httpapi":          {[]string{"ingest", "score", "decision", "explanation", "review", "payment", "telemetry"}, "speaks HTTP over ports that cmd fills"},
 	"internal/console":          {[]string{"review", "decision", "audit", "vault", "payment", "telemetry"}, "shows people what was decided; the one place beside privacy that may open"},
 	"internal/ingest":           {[]string{"vault", "pii", "payment", "stream", "telemetry"}, "the one place that seals"},
 	"internal/simulate":         {[]string{"ingest", "pii", "payment"}, "makes submissions, as a shop does"},
@@ -39,7 +39,9 @@ var arrows = map[string]arrow{
 	"internal/lambda":           {[]string{"httpapi", "stream"}, "stands between AWS Lambda and the program"},
 
 	"internal/pipeline":               {[]string{"stream", "score", "decision", "velocity", "review", "audit", "payment", "telemetry"}, "sealed side"},
-	"internal/backtest":               {[]string{"score", "decision", "velocity", "payment"}, "sealed side"},
+	"internal/backtest":               {[]string{"score", "rule", "gbdt", "decision", "velocity", "payment"}, "sealed side"},
+	"internal/model":                  {[]string{"gbdt", "backtest", "score", "decision"}, "sealed side"},
+	"internal/explanation":            {[]string{"score", "decision", "rule", "review", "payment"}, "sealed side; it is handed what is stored"},
 	"internal/review":                 {[]string{"decision"}, "sealed side"},
 	"internal/decision":               {[]string{"score", "rule", "payment"}, "sealed side"},
 	"internal/score":                  {[]string{"rule", "velocity", "payment"}, "sealed side"},
@@ -56,6 +58,7 @@ var arrows = map[string]arrow{
 	"internal/load":       {nil, "leaf: a client that only speaks HTTP"},
 	"internal/payment":    {nil, "leaf: the vocabulary"},
 	"internal/stream":     {nil, "leaf: the vocabulary"},
+	"internal/gbdt":       {nil, "leaf: trees over numbers"},
 	"internal/rule":       {nil, "leaf: the caller gives the schema"},
 	"internal/pii":        {nil, "leaf"},
 	"internal/telemetry":  {nil, "leaf: anyone may import it"},
@@ -63,6 +66,7 @@ var arrows = map[string]arrow{
 	"internal/group":      {nil, "leaf: small changes gathered into one"},
 	"internal/cloud":      {nil, "leaf: how AWS is entered"},
 
+	"internal/gbdt/compare":    {[]string{"gbdt"}, "the Go side of scripts/xgboost"},
 	"internal/testenv/servers": {[]string{"testenv"}, "the test servers, for a developer at work"},
 }
 
@@ -72,7 +76,7 @@ var suites = []string{"internal/vault/vaulttest", "internal/stream/streamtest", 
 // clear are the packages that see personal data in the clear. sealed are those that never can.
 var (
 	clearSide  = []string{"internal/vault", "internal/pii", "internal/ingest", "internal/simulate", "internal/console", "internal/httpapi"}
-	sealedSide = []string{"internal/pipeline", "internal/backtest", "internal/review", "internal/decision", "internal/score", "internal/velocity", "internal/audit", "internal/sqlitestore", "internal/stream", "internal/stream/sqlitestream", "internal/sqlitefile", "internal/ledger", "internal/pgstore", "internal/stream/kinesisstream", "internal/velocity/redisvelocity", "internal/group", "internal/rule", "internal/payment", "internal/telemetry"}
+	sealedSide = []string{"internal/pipeline", "internal/backtest", "internal/model", "internal/gbdt", "internal/explanation", "internal/review", "internal/decision", "internal/score", "internal/velocity", "internal/audit", "internal/sqlitestore", "internal/stream", "internal/stream/sqlitestream", "internal/sqlitefile", "internal/ledger", "internal/pgstore", "internal/stream/kinesisstream", "internal/velocity/redisvelocity", "internal/group", "internal/rule", "internal/payment", "internal/telemetry"}
 )
 
 // source is what one folder's files import of this module, and how often they have a package comment.

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/fastshop/pipeline/internal/ingest"
+	"github.com/fastshop/pipeline/internal/model"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/review"
-	"github.com/fastshop/pipeline/internal/rule"
 	"github.com/fastshop/pipeline/internal/score"
 	"github.com/fastshop/pipeline/internal/sqlitefile"
 	"github.com/fastshop/pipeline/internal/stream/sqlitestream"
@@ -46,11 +46,12 @@ type backends struct {
 	clouds   clouds
 	maxConns int // of a database; 0 is the store's own default
 
-	stream        queue
-	local         *sqlitestream.Log // stream, if it is embedded; else nil
-	store         books
-	vault         *vault.Vault
-	rules         *rule.Set
+	stream queue
+	local  *sqlitestream.Log // stream, if it is embedded; else nil
+	store  books
+	vault  *vault.Vault
+	judging
+	drift         *model.Watch // of the live model; nil without one
 	windows       windows
 	memory        *velocity.Memory // windows, if they are in memory; else nil
 	windowOptions velocity.Options
@@ -140,7 +141,7 @@ func (b *backends) openFolders() error {
 // openSealed opens what judges and stores, and sees no personal data. streamID, if not empty, is the stream that the
 // stored checkpoints must belong to.
 func (b *backends) openSealed(ctx context.Context, progress io.Writer, h hooks, streamID string) (err error) {
-	if b.rules, err = loadRules(b.settings.Rules); err != nil {
+	if b.judging, err = b.settings.judges.open(b.settings.DataDir); err != nil {
 		return err
 	}
 	o := opening{places: &b.settings.places, streamID: streamID, now: b.now, crash: b.crash, cloud: &b.clouds, maxConns: b.maxConns}

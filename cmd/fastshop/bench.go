@@ -43,6 +43,7 @@ type benchReport struct {
 		OS    string `json:"os"`
 	} `json:"machine"`
 	Engine    engineBench `json:"engine"`
+	Learned   engineBench `json:"engine_with_model"` // the built-in one
 	Stored    *fillBench  `json:"stored_before,omitempty"`
 	Batch     batchBench  `json:"batch"`
 	Sync      syncBench   `json:"sync"`
@@ -89,7 +90,10 @@ func (c *benchCommand) Run(ctx context.Context, out streams) (err error) {
 		return err
 	}
 	defer work.Close()
-	if r.Engine, err = c.engine(ctx, p); err != nil {
+	if r.Engine, err = c.engine(ctx, p, noModel); err != nil {
+		return err
+	}
+	if r.Learned, err = c.engine(ctx, p, builtInModel); err != nil {
 		return err
 	}
 	servers, err := c.prepareServers(ctx)
@@ -186,6 +190,7 @@ func (c *benchCommand) finish(out streams, r *benchReport) error {
 	}
 	w := out.out
 	fmt.Fprintf(w, "engine alone         %8.2f µs a decision (%.2f of the processor), %.1f allocations, %.0f bytes (one core, %d rules)\n", r.Engine.Micros, r.Engine.CPUMicros, r.Engine.Allocations, r.Engine.Bytes, r.Engine.Rules)
+	fmt.Fprintf(w, "  with a model       %8.2f µs a decision (%.2f of the processor), %.1f allocations, explanations of what is not approved included\n", r.Learned.Micros, r.Learned.CPUMicros, r.Learned.Allocations)
 	if f := r.Stored; f != nil {
 		fmt.Fprintf(w, "store filled before  %8s transactions, %s a second\n", count(f.Transactions), count(int(f.PerSecond)))
 	}

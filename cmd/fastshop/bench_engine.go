@@ -34,15 +34,16 @@ const (
 	engineRuns = 100_000
 )
 
-// engine measures the engine alone, on one core.
-func (c *benchCommand) engine(ctx context.Context, p *progress) (e engineBench, err error) {
-	p.print("engine alone: %s decisions", count(engineWarm+engineRuns))
+// engine measures the engine alone, on one core, with a learned model or none.
+func (c *benchCommand) engine(ctx context.Context, p *progress, model string) (e engineBench, err error) {
+	p.print("engine alone: %s decisions, model %s", count(engineWarm+engineRuns), model)
 	dir, err := os.MkdirTemp("", "fastshop-bench-engine-")
 	if err != nil {
 		return e, fmt.Errorf("make folder: %w", err)
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder that stays is the system's to remove
 	s := defaultSettings(filepath.Join(dir, "data"), filepath.Join(dir, "keys"))
+	s.Model, s.ShadowModel = model, noModel
 	s.MemoryLimit = 0 // the records that wait to be judged are the benchmark's, not the engine's
 	b, err := openBackends(ctx, s, slog.New(slog.DiscardHandler), p.w, hooks{})
 	if err != nil {
@@ -104,6 +105,9 @@ func (m *engineMeter) judge(ctx context.Context, records [][]byte) error {
 			r, err := m.engine.Score(ctx, &batch[i], func(r *score.Result) bool { return policy.Asks(r) == decision.Decline })
 			if err != nil {
 				return err
+			}
+			if policy.Asks(&r) != decision.Approve {
+				m.engine.Ground(&batch[i], &r)
 			}
 			policy.Decide(&batch[i], &r, decision.Versions{}, decision.Async, m.now())
 		}

@@ -214,6 +214,7 @@ func (c *canaryClient) everyRoute() {
 	c.want(200, "POST", "/v1/decisions", object, canaryPayment(c.id("blocked"), ""))
 	for _, name := range []string{"sync", "blocked"} {
 		c.want(200, "GET", "/v1/decisions/"+c.id(name), "", "")
+		c.want(200, "GET", "/v1/decisions/"+c.id(name)+"/explanation", "", "")
 	}
 	c.call("GET", c.p.URL+"/v1/decisions/"+url.PathEscape(canaries["email"]), "", "")
 	c.call("GET", c.p.URL+"/nowhere?cpf="+canaries["cpf"], "", "")

@@ -85,7 +85,7 @@ func withStore(ctx context.Context, p *places, do func(books) error) (err error)
 
 type deadlettersReplay struct {
 	places
-	Rules string `help:"Rule file to judge by; the built-in rules if empty." type:"path" placeholder:"FILE"`
+	judges
 	policyFlags
 	JSON bool `help:"Print JSON, one object a line."`
 }
@@ -116,7 +116,7 @@ func (c *deadlettersReplay) Run(ctx context.Context, out streams) error {
 		}
 	}
 	s := defaultSettings(c.DataDir, c.KeysDir)
-	s.places, s.Rules, s.policyFlags = c.places, c.Rules, c.policyFlags
+	s.places, s.judges, s.policyFlags = c.places, c.judges, c.policyFlags
 	log, err := s.logger(out.err)
 	if err != nil {
 		return err

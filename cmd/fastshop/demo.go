@@ -16,6 +16,7 @@ import (
 type demoCommand struct {
 	worldFlags
 	For     time.Duration `help:"Stop by itself after this time; the simulated history then ends now. 0 goes on until Ctrl-C." default:"0s"`
+	Model   string        `help:"Learned model beside the rules: built-in, none, or a file." default:"built-in" placeholder:"MODEL"`
 	Rate    float64       `help:"Transactions a second while the simulated history catches up with now." default:"500"`
 	Days    int           `help:"Days of history." default:"45"`
 	Report  string        `help:"File for a JSON report." type:"path" placeholder:"FILE"`
@@ -94,6 +95,7 @@ func (c *demoCommand) settings() (_ *Settings, cleanup func(), err error) {
 	s := defaultSettings(dataDir, keysDir)
 	s.Listen, s.Page, s.DrainTime = freeAddress(c.Listen), "open", 30*time.Second
 	s.KeyRate, s.KeyBurst, s.BatchSize = 1e6, 1e6, 500
+	s.Model, s.ShadowModel = c.Model, noModel
 	return s, cleanup, nil
 }
 

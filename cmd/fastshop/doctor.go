@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fastshop/pipeline/internal/model"
 	"github.com/fastshop/pipeline/internal/vault"
 )
 
 type doctorCommand struct {
 	places
-	Rules string `help:"Rule file; the built-in rules if empty." type:"path" placeholder:"FILE"`
-	JSON  bool   `help:"Print JSON."`
+	judges
+	JSON bool `help:"Print JSON."`
 }
 
 func (c *doctorCommand) Help() string {
@@ -115,16 +116,25 @@ func (e *examiner) examinations() []examination {
 }
 
 func (e *examiner) rules(context.Context) (string, error) {
-	set, err := loadRules(e.Rules)
+	j, err := e.judges.open(e.DataDir)
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d rules, version %s", len(set.Rules()), set.Version()), nil
+	said := fmt.Sprintf("%d rules, version %s", len(j.rules.Rules()), j.rules.Version())
+	for _, m := range []struct {
+		what string
+		*model.Model
+	}{{"model", j.live}, {"shadow model", j.shadow}} {
+		if m.Model != nil {
+			said += fmt.Sprintf("; %s %s", m.what, m.Version())
+		}
+	}
+	return said, nil
 }
 
 // backends are closed again after each look.
 func (e *examiner) backends() *backends {
 	s := defaultSettings(e.DataDir, e.KeysDir)
-	s.places, s.Rules = e.places, e.Rules
+	s.places, s.judges = e.places, e.judges
 	return newBackends(s, quiet())
 }

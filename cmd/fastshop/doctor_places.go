@@ -73,7 +73,7 @@ func (e *examiner) lookAtWindows(ctx context.Context) (string, error) {
 	}
 	b := e.backends()
 	var err error
-	if b.rules, err = loadRules(e.Rules); err != nil {
+	if b.judging, err = e.judges.open(e.DataDir); err != nil {
 		return "", err
 	}
 	plan, _, err := b.plan()

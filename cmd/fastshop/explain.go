@@ -4,47 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math"
+	"maps"
+	"sync"
 	"time"
 
+	"github.com/fastshop/pipeline/internal/explanation"
+	"github.com/fastshop/pipeline/internal/httpapi"
 	"github.com/fastshop/pipeline/internal/ledger"
+	"github.com/fastshop/pipeline/internal/model"
 	"github.com/fastshop/pipeline/internal/payment"
+	"github.com/fastshop/pipeline/internal/rule"
+	"github.com/fastshop/pipeline/internal/score"
 )
 
 type explainCommand struct {
 	ID string `arg:"" help:"Id of the transaction."`
 	places
-	JSON bool `help:"Print JSON."`
+	judges
+	Language string `help:"Language for people: pt or en." enum:"pt,en" default:"pt"`
+	JSON     bool   `help:"Print JSON, with both languages."`
 }
 
 func (c *explainCommand) Help() string {
-	return "What an analyst needs to answer a customer who asks why (LGPD, art. 20). It holds no personal data. While the server runs, GET /v1/decisions/{id} gives outcome and reasons."
-}
-
-// explanation is a stored decision with its numbers.
-type explanation struct {
-	TransactionID string              `json:"transaction_id"`
-	OccurredAt    time.Time           `json:"occurred_at"`
-	Outcome       string              `json:"outcome"`
-	Score         int                 `json:"score"`
-	Reasons       []explainedReason   `json:"reasons"`
-	RuleSet       string              `json:"rule_set"`
-	Policy        string              `json:"policy"`
-	Degraded      []string            `json:"degraded,omitempty"`
-	Path          string              `json:"path"`
-	DecidedAt     time.Time           `json:"decided_at"`
-	TookMicros    float64             `json:"took_us"`
-	Label         string              `json:"label,omitempty"` // fraud or genuine, when it is known
-	Plan          string              `json:"plan"`
-	Values        map[string]*float64 `json:"values"` // null: there was nothing to say
-}
-
-type explainedReason struct {
-	Rule   string `json:"rule"`
-	Code   string `json:"code"`
-	Points int    `json:"points"`
-	Shadow bool   `json:"shadow,omitempty"`
+	return "What an analyst needs to answer a customer who asks why (LGPD, art. 20). It holds no personal data. With the rules that decided, and their model in --models-dir, it is computed anew from what was stored. While the server runs, GET /v1/decisions/{id}/explanation gives the same."
 }
 
 func (c *explainCommand) Run(ctx context.Context, out streams) error {
@@ -52,76 +34,163 @@ func (c *explainCommand) Run(ctx context.Context, out streams) error {
 	if !payment.ValidID(c.ID) { // an e-mail address, say, which a database's log need not learn
 		return unknown
 	}
-	var e explanation
-	err := withStore(ctx, &c.places, func(store books) error {
-		stored, err := store.Decision(ctx, c.ID)
-		if errors.Is(err, ledger.ErrNotFound) {
-			return unknown
-		}
-		if err != nil {
-			return err
-		}
-		names, err := store.Plan(ctx, stored.Decision.Features.Plan)
-		e = explain(&stored, names)
+	judging, err := c.judges.open(c.DataDir)
+	if err != nil {
+		return err
+	}
+	why := newExplainers(&judging, c.judges.registry(c.DataDir))
+	var e explanation.Explanation
+	err = withStore(ctx, &c.places, func(store books) (err error) {
+		e, err = why.explain(ctx, store, c.ID)
 		return err
 	})
+	if errors.Is(err, ledger.ErrNotFound) {
+		return unknown
+	}
 	if err != nil {
 		return err
 	}
 	if c.JSON {
 		return printJSON(out.out, e)
 	}
-	e.print(out.out)
-	return nil
+	return printExplanation(out.out, &e, c.Language)
 }
 
-func explain(s *ledger.Stored, names []string) explanation {
-	d := &s.Decision
-	e := explanation{
-		TransactionID: d.TransactionID, OccurredAt: s.Transaction.OccurredAt, Outcome: d.Outcome.String(), Score: d.Score,
-		Reasons: []explainedReason{}, RuleSet: d.RuleSet, Policy: d.Policy, Degraded: d.Degraded.Names(), Path: d.Path.String(),
-		DecidedAt: d.DecidedAt, TookMicros: float64(d.Took.Nanoseconds()) / 1000, Plan: d.Features.Plan, Values: map[string]*float64{},
-	}
-	for _, r := range d.Reasons {
-		e.Reasons = append(e.Reasons, explainedReason{r.Rule, r.Code, r.Points, r.Shadow})
-	}
-	if s.Label != nil {
-		e.Label = s.Label.Verdict.String()
-	}
-	for i, v := range d.Features.Values {
-		if i >= len(names) {
-			break
-		}
-		e.Values[names[i]] = nil
-		if !math.IsNaN(v) && !math.IsInf(v, 0) {
-			e.Values[names[i]] = &v
-		}
-	}
-	return e
+// explainers explain decisions by the rules at hand and by whichever model decided, if it can still be found. They are
+// safe for concurrent use.
+type explainers struct {
+	rules    *rule.Set
+	live     *model.Model // nil for none
+	registry *model.Registry
+
+	mu   sync.Mutex
+	made map[string]*explanation.Explainer // by the version of the model, "" for none
 }
 
-func (e *explanation) print(w io.Writer) {
-	fmt.Fprintf(w, "%s  %s, score %d (%s, %s)\n", e.TransactionID, e.Outcome, e.Score, e.RuleSet, e.Policy)
-	fmt.Fprintf(w, "occurred %s, decided %s on the %s path in %.1f µs\n", e.OccurredAt.Format(time.RFC3339), e.DecidedAt.Format(time.RFC3339), e.Path, e.TookMicros)
-	for _, missing := range e.Degraded {
-		fmt.Fprintf(w, "degraded: %s\n", missing)
+// maxExplainers bounds the models that are kept ready; the live one always is.
+const maxExplainers = 4
+
+func newExplainers(j *judging, r *model.Registry) *explainers {
+	return &explainers{rules: j.rules, live: j.live, registry: r, made: map[string]*explanation.Explainer{}}
+}
+
+// storedDecisions is what explaining asks of a store.
+type storedDecisions interface {
+	Decision(ctx context.Context, id string) (ledger.Stored, error)
+	Plan(ctx context.Context, version string) ([]string, error)
+}
+
+// explain explains the decision of an id. Its error wraps ledger.ErrNotFound if there is none.
+func (x *explainers) explain(ctx context.Context, store storedDecisions, id string) (explanation.Explanation, error) {
+	stored, err := store.Decision(ctx, id)
+	if err != nil {
+		return explanation.Explanation{}, err
 	}
-	if e.Label != "" {
-		fmt.Fprintf(w, "known to be %s\n", e.Label)
+	names, err := store.Plan(ctx, stored.Decision.Features.Plan)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) { // without names there is less to say, which the explanation says
+		return explanation.Explanation{}, err
 	}
-	for _, r := range e.Reasons {
-		mode := ""
-		if r.Shadow {
-			mode = "  (shadow)"
-		}
-		fmt.Fprintf(w, "  %4d  %-28s %s%s\n", r.Points, r.Rule, r.Code, mode)
+	by, err := x.by(stored.Decision.Model)
+	if err != nil {
+		return explanation.Explanation{}, err
 	}
-	fmt.Fprintf(w, "what the windows held (%s; - is nothing to say):\n", e.Plan)
-	for _, name := range sortedKeys(e.Values) {
-		if v := e.Values[name]; v != nil {
-			fmt.Fprintf(w, "  %-40s %.6g\n", name, *v)
-		} else {
-			fmt.Fprintf(w, "  %-40s -\n", name)
-		}
+	return by.Of(explanation.Case{Transaction: &stored.Transaction, Decision: &stored.Decision, Names: names, Label: stored.Label}), nil
+}
+
+// by is the explainer with the model of a version, or with the live one if that version is gone.
+func (x *explainers) by(version string) (*explanation.Explainer, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if made, ok := x.made[version]; ok {
+		return made, nil
 	}
+	m, err := x.find(version)
+	if errors.Is(err, model.ErrUnknown) {
+		m, err = x.live, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	made, err := newExplainer(x.rules, m)
+	if err != nil {
+		return nil, err
+	}
+	if len(x.made) >= maxExplainers {
+		maps.DeleteFunc(x.made, func(old string, _ *explanation.Explainer) bool { return old != x.liveVersion() })
+	}
+	x.made[version] = made
+	return made, nil
+}
+
+func (x *explainers) liveVersion() string {
+	if x.live == nil {
+		return ""
+	}
+	return x.live.Version()
+}
+
+// find looks for a model: the live one, those of the registry, the built-in one. Its error wraps model.ErrUnknown if it is
+// none of them.
+func (x *explainers) find(version string) (*model.Model, error) {
+	switch version {
+	case "":
+		return nil, nil
+	case x.liveVersion():
+		return x.live, nil
+	}
+	m, err := x.registry.Load(version)
+	if !errors.Is(err, model.ErrUnknown) {
+		return m, err
+	}
+	if builtIn, failed := loadModel(x.registry, builtInModel, model.Live); failed == nil && builtIn.Version() == version {
+		return builtIn, nil
+	}
+	return nil, err
+}
+
+// newExplainer makes an explainer of rules and a model, which may be nil.
+func newExplainer(rules *rule.Set, m *model.Model) (*explanation.Explainer, error) {
+	zone, err := time.LoadLocation("America/Sao_Paulo")
+	if err != nil {
+		return nil, fmt.Errorf("load time zone: %w", err)
+	}
+	c := score.Config{Rules: rules, Windows: noWindows{}, Zone: zone, Now: time.Now}
+	var variables []string
+	if m != nil { // or the engine would hold a model that is nil
+		c.Model, variables = m, m.Variables()
+	}
+	if c.Plan, err = score.PlanFor(rules, variables...); err != nil {
+		return nil, err
+	}
+	engine, err := score.New(c)
+	if err != nil {
+		return nil, err
+	}
+	return explanation.New(engine)
+}
+
+// noWindows are those of an engine that only judges stored values again, and so never asks them.
+type noWindows struct{ score.Windows }
+
+// words are the texts of reason codes: of the rules, and of the variables of models.
+func (x *explainers) words() (func(code string) httpapi.Text, error) {
+	live, err := x.by(x.liveVersion())
+	if err != nil {
+		return nil, err
+	}
+	return func(code string) httpapi.Text {
+		text, _ := live.Words(code)
+		return httpapi.Text(text)
+	}, nil
+}
+
+// apiExplanations explains for the API.
+type apiExplanations struct {
+	*explainers
+	store books
+}
+
+func (a apiExplanations) Explanation(ctx context.Context, id string) (explanation.Explanation, error) {
+	e, err := a.explain(ctx, a.store, id)
+	return e, apiError(err)
 }

@@ -122,7 +122,10 @@ func (c *lambdaCommand) api(ctx context.Context, b *backends, w io.Writer) (http
 	if err != nil {
 		return nil, err
 	}
-	config := b.apiConfig(callers)
+	config, err := b.apiConfig(callers)
+	if err != nil {
+		return nil, err
+	}
 	config.Limits.BatchBody, config.Limits.BatchLines = lambdaBatchBytes, lambdaBatchLines
 	config.Checks = b.checks()
 	api, err := httpapi.New(config)

@@ -60,10 +60,12 @@ type commands struct {
 	Demo        demoCommand        `cmd:"" help:"Watch a simulated Brazilian shop being judged, on this machine, with a live page."`
 	Simulate    simulateCommand    `cmd:"" help:"Write a simulated shop's transactions and labels as NDJSON."`
 	Replay      replayCommand      `cmd:"" help:"Run a file of transactions through the whole durable pipeline and measure the verdicts."`
+	Backtest    backtestCommand    `cmd:"" help:"Train and test on labeled history, in time order, with labels that arrive late."`
 	Bench       benchCommand       `cmd:"" help:"Measure engine, ingest and synchronous verdicts on this machine."`
 	Verify      verifyCommand      `cmd:"" help:"Prove that the stored state is whole."`
 	Explain     explainCommand     `cmd:"" help:"Show all that is stored of one decision: rules, points, window values, versions."`
 	Rules       rulesCommand       `cmd:"" help:"Work on rule files."`
+	Model       modelCommand       `cmd:"" help:"Learn, judge, explain and promote fraud models."`
 	Apikey      apikeyCommand      `cmd:"" name:"apikey" help:"Make, list and revoke API keys."`
 	Deadletters deadlettersCommand `cmd:"" name:"deadletters" help:"Look at records that were put aside, and try them again."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the schema of a PostgreSQL store up to date, and make its roles."`

@@ -18,7 +18,7 @@ import (
 
 type deadlettersRedrive struct {
 	places
-	Rules string `help:"Rule file to judge by; the built-in rules if empty." type:"path" placeholder:"FILE"`
+	judges
 	policyFlags
 	DeadLetters string `help:"URL of the SQS queue where Lambda puts the batches that it gave up." placeholder:"URL"`
 	ForgetGaps  bool   `help:"Delete a message also when records of it are gone from the stream, once they have been reported."`
@@ -42,7 +42,7 @@ func (c *deadlettersRedrive) Run(ctx context.Context, out streams) error {
 		return withHint(errors.New("redrive: --stream and --store must be in the cloud"), "an embedded stream is carried by fastshop serve, which gives up nothing")
 	}
 	s := defaultSettings(c.DataDir, c.KeysDir)
-	s.places, s.Rules, s.policyFlags = c.places, c.Rules, c.policyFlags
+	s.places, s.judges, s.policyFlags = c.places, c.judges, c.policyFlags
 	log, err := s.logger(out.err)
 	if err != nil {
 		return err

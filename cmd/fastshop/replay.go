@@ -21,6 +21,7 @@ type replayCommand struct {
 	DataDir   string `help:"Folder to keep the data in; a temporary one if empty." type:"path" placeholder:"DIR"`
 	KeysDir   string `help:"Folder of keys; the data folder's name with -keys behind it if empty." type:"path" placeholder:"DIR"`
 	Rules     string `help:"Rule file; the built-in rules if empty." type:"path" placeholder:"FILE"`
+	Model     string `help:"Learned model beside the rules: none, built-in, or a file." default:"none" placeholder:"MODEL"`
 	policyFlags
 	Limit     int  `help:"Stop after this many rows; 0 takes all." default:"0"`
 	BatchSize int  `help:"Rows that are taken in, and records that are decided and committed, together." default:"1000"`
@@ -78,7 +79,7 @@ func (c *replayCommand) Run(ctx context.Context, out streams) error {
 	}
 	defer cleanup()
 	s := defaultSettings(dataDir, keysDir)
-	s.Rules, s.policyFlags, s.BatchSize, s.StreamRoom = c.Rules, c.policyFlags, c.BatchSize, 64<<30
+	s.judges, s.policyFlags, s.BatchSize, s.StreamRoom = judges{Rules: c.Rules, Model: c.Model, ShadowModel: noModel}, c.policyFlags, c.BatchSize, 64<<30
 	s.Partitions = 1 // keeps the order of the file across customers
 	log, err := s.logger(out.err)
 	if err != nil {

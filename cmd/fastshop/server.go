@@ -112,7 +112,10 @@ func (v *server) serve(s *http.Server, l net.Listener) {
 
 // handler puts the live page beside the API.
 func (v *server) handler(s *Settings, o serverOptions) (http.Handler, error) {
-	config := v.apiConfig(v.keyring)
+	config, err := v.apiConfig(v.keyring)
+	if err != nil {
+		return nil, err
+	}
 	config.Checks = append(v.checks(), httpapi.Check{Name: "pipeline", Ready: v.working},
 		httpapi.Check{Name: "api_keys", Ready: func(context.Context) error { return v.keyring.Check() }})
 	api, err := httpapi.New(config)
@@ -140,21 +143,20 @@ func (b *backends) checks() []httpapi.Check {
 }
 
 // apiConfig is the API over the open parts, for those whom keys lets in.
-func (b *backends) apiConfig(keys httpapi.Authenticator) httpapi.Config {
+func (b *backends) apiConfig(keys httpapi.Authenticator) (httpapi.Config, error) {
 	s, limits := b.settings, httpapi.DefaultLimits()
 	limits.Rate, limits.Burst = s.KeyRate, s.KeyBurst
 	limits.InFlight.Sync, limits.InFlight.Async, limits.InFlight.Batch = s.SyncInFlight, s.AsyncInFlight, s.BatchInFlight
-	texts := map[string]httpapi.Text{}
-	for _, r := range b.rules.Rules() {
-		if _, ok := texts[r.Code]; !ok {
-			texts[r.Code] = httpapi.Text{PT: r.Text.PT, EN: r.Text.EN}
-		}
+	why := newExplainers(&b.judging, s.registry(s.DataDir))
+	words, err := why.words()
+	if err != nil {
+		return httpapi.Config{}, err
 	}
 	return httpapi.Config{
-		Intake: apiIntake{b.intake}, Decider: apiDecider{b.decider}, Decisions: apiDecisions{b.store},
+		Intake: apiIntake{b.intake}, Decider: apiDecider{b.decider}, Decisions: apiDecisions{b.store}, Explanations: apiExplanations{why, b.store},
 		Labels: apiLabels{b.labeler}, Lists: b.lists, ListVault: listVault{b.intake}, Keys: keys,
-		Reasons: func(code string) httpapi.Text { return texts[code] }, Limits: limits, Logger: b.log, Metrics: b.metrics,
-	}
+		Reasons: words, Limits: limits, Logger: b.log, Metrics: b.metrics,
+	}, nil
 }
 
 // working reports whether the stream is being carried to the store.
@@ -259,6 +261,9 @@ func (v *server) weigh() {
 	case distant:
 		st := w.Stats().Mirror
 		v.backends.metrics.Windows(st.Bytes, int64(st.Entities), int64(st.Events))
+	}
+	if v.drift != nil {
+		v.backends.metrics.Drift(v.drift.Drift())
 	}
 }
 

@@ -23,7 +23,7 @@ type Settings struct {
 	// Where things are.
 
 	places
-	Rules string `help:"Rule file; the built-in rules if empty. See: fastshop rules show." type:"path" placeholder:"FILE" group:"Places"`
+	judges
 
 	// Who is listened to.
 

@@ -15,9 +15,9 @@ import (
 
 type verifyCommand struct {
 	places
-	Rules   string `help:"Rule file that decides which windows are recounted; the built-in rules if empty." type:"path" placeholder:"FILE"`
-	Samples int    `help:"How many transactions to recount windows for and to search for personal data of." default:"100"`
-	JSON    bool   `help:"Print JSON."`
+	judges
+	Samples int  `help:"How many transactions to recount windows for and to search for personal data of." default:"100"`
+	JSON    bool `help:"Print JSON."`
 }
 
 func (c *verifyCommand) Help() string {
@@ -109,7 +109,7 @@ func (c *verifyCommand) open(ctx context.Context, p *progress) (_ *verification,
 			}
 		}
 	}
-	rules, err := loadRules(c.Rules)
+	j, err := c.judges.open(c.DataDir)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (c *verifyCommand) open(ctx context.Context, p *progress) (_ *verification,
 		return nil, fmt.Errorf("load time zone: %w", err)
 	}
 	v := &verification{verifyCommand: c, show: p.show, windowOptions: velocity.Options{ProfileHorizon: profileHorizon, Location: zone}}
-	if v.plan, err = score.PlanFor(rules); err != nil {
+	if v.plan, err = score.PlanFor(j.rules, j.variables()...); err != nil {
 		return nil, err
 	}
 	defer func() {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fastshop/pipeline/internal/cloud"
+	"github.com/fastshop/pipeline/internal/model"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/score"
 	"github.com/fastshop/pipeline/internal/velocity"
@@ -95,7 +96,7 @@ func (b *backends) plan() (velocity.Plan, *time.Location, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("load time zone: %w", err)
 	}
-	plan, err := score.PlanFor(b.rules)
+	plan, err := score.PlanFor(b.rules, b.variables()...)
 	b.windowOptions = velocity.Options{ProfileHorizon: profileHorizon, Location: zone}
 	return plan, zone, err
 }
@@ -116,7 +117,13 @@ func (b *backends) openEngine(ctx context.Context, w io.Writer, h hooks) error {
 			return err
 		}
 	}
-	b.engine, err = score.New(score.Config{Rules: b.rules, Plan: plan, Windows: b.windows, Zone: zone, Now: b.now})
+	config := score.Config{Rules: b.rules, Model: b.liveModel, Shadow: b.shadowModel, Plan: plan, Windows: b.windows, Zone: zone, Now: b.now}
+	if b.live != nil {
+		if b.drift = model.NewWatch(b.live, b.now); b.drift != nil {
+			config.Seen = b.drift.Seen
+		}
+	}
+	b.engine, err = score.New(config)
 	if err != nil {
 		return err
 	}

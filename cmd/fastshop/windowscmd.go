@@ -14,9 +14,9 @@ type windowsCommand struct {
 
 type windowsHeal struct {
 	places
-	Rules string `help:"Rule file that says which windows there are; the built-in rules if empty." type:"path" placeholder:"FILE"`
-	All   bool   `help:"Take everything for lost and restore it, also when nothing is known to be missing."`
-	JSON  bool   `help:"Print JSON."`
+	judges
+	All  bool `help:"Take everything for lost and restore it, also when nothing is known to be missing."`
+	JSON bool `help:"Print JSON."`
 }
 
 func (c *windowsHeal) Help() string {
@@ -31,7 +31,7 @@ func (c *windowsHeal) Run(ctx context.Context, out streams) error {
 		return withHint(errors.New("heal windows: --velocity names no Redis"), "windows in memory are rebuilt at every start")
 	}
 	s := defaultSettings(c.DataDir, c.KeysDir)
-	s.places, s.Rules = c.places, c.Rules
+	s.places, s.judges = c.places, c.judges
 	d := decision.DefaultPolicy()
 	s.policyFlags = policyFlags{d.Challenge, d.Review, d.Decline} // nothing is judged
 	log, err := s.logger(out.err)

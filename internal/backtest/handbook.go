@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fastshop/pipeline/internal/payment"
 )
 
 // Row is one transaction of the Fraud Detection Handbook's data set.
@@ -119,4 +121,21 @@ func parseCentavos(s string) (int64, bool) {
 		return 0, false
 	}
 	return int64(w)*100 + int64(d), true
+}
+
+// Case makes of a row what a card payment in reais at a terminal is on the sealed side, whose label is known after delay
+// if it is a fraud; that a payment is genuine is never said. Its token of the customer is made without a key: it is for
+// a history that is played in memory, and nothing else. The error wraps ErrFormat.
+func (r *Row) Case(delay time.Duration) (Case, error) {
+	if !payment.ValidID(r.ID) || r.Customer == "" || r.Centavos > payment.MaxCentavos {
+		return Case{}, fmt.Errorf("%w: line %d: id, customer or amount is none that a payment can have", ErrFormat, r.Line)
+	}
+	c := Case{Fraud: r.Fraud, Transaction: &payment.Transaction{
+		ID: r.ID, OccurredAt: r.At, ReceivedAt: r.At, Amount: payment.Amount{Centavos: r.Centavos, Currency: "BRL"},
+		Method: payment.Card, Customer: payment.PublicToken(r.Customer), FiscalRegion: payment.NoRegion, Terminal: r.Terminal,
+	}}
+	if r.Fraud {
+		c.KnownAt = r.At.Add(delay)
+	}
+	return c, nil
 }

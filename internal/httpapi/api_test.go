@@ -69,6 +69,33 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// TestAnExplanationIsThatOfThePort shows what the port says, and nothing to a caller who asks for what is no id or no outcome.
+func TestAnExplanationIsThatOfThePort(t *testing.T) {
+	h := newHarness(t, ScopeRead)
+	h.do("POST", "/v1/decisions", transaction("labeled", "100"))
+	e, err := h.Explanation(t.Context(), "labeled")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := h.do("GET", "/v1/decisions/labeled/explanation", ""); w.Code != 200 || w.Body.String() != string(want)+"\n" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	for _, id := range []string{"none", "111.444.777-35%20", strings.Repeat("x", 65)} {
+		if w := h.do("GET", "/v1/decisions/"+id+"/explanation", ""); w.Code != 404 || strings.Contains(w.Body.String(), id) {
+			t.Errorf("%s: %d %s", id, w.Code, w.Body)
+		}
+	}
+	h.outcome = decision.Invalid
+	h.do("POST", "/v1/decisions", transaction("invalid", "100"))
+	if w := h.do("GET", "/v1/decisions/invalid/explanation", ""); w.Code != 500 || strings.Contains(w.Body.String(), "outcome") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
 // TestAnErrorIsNeverAVerdict: whatever fails, no answer has an outcome.
 func TestAnErrorIsNeverAVerdict(t *testing.T) {
 	for name, breakIt := range map[string]func(*shop){
@@ -264,12 +291,13 @@ func TestListPages(t *testing.T) {
 
 func TestNewRefusesAnIncompleteConfig(t *testing.T) {
 	s := newShop()
-	full := Config{Intake: s, Decider: s, Decisions: s, Labels: s, Lists: s, ListVault: s, Keys: nothing{}}
+	full := Config{Intake: s, Decider: s, Decisions: s, Explanations: s, Labels: s, Lists: s, ListVault: s, Keys: nothing{}}
 	if _, err := New(full); err != nil {
 		t.Error(err)
 	}
 	for name, change := range map[string]func(*Config){
 		"port":  func(c *Config) { c.Decider = nil },
+		"why":   func(c *Config) { c.Explanations = nil },
 		"keys":  func(c *Config) { c.Keys = nil },
 		"check": func(c *Config) { c.Checks = []Check{{Name: "store"}} },
 	} {

@@ -29,18 +29,19 @@ var usual = map[string]struct {
 	path, body string
 	status     int
 }{
-	"POST /v1/transactions":       {"/v1/transactions", transaction("t-1", "100"), 202},
-	"POST /v1/transactions:batch": {"/v1/transactions:batch", transaction("t-1", "100") + "\n" + transaction("t-2", "100") + "\n{}\n", 200},
-	"POST /v1/decisions":          {"/v1/decisions", transaction("t-1", "100"), 200},
-	"GET /v1/decisions/{id}":      {"/v1/decisions/stored", "", 200},
-	"POST /v1/labels":             {"/v1/labels", `{"transaction_id":"stored","verdict":"fraud","source":"chargeback","known_at":"2026-03-01T10:00:00Z"}`, 200},
-	"POST /v1/lists/{list}":       {"/v1/lists/block", `{"kind":"email","value":"a@example.com","reason":"confirmed_fraud","expires_at":"2027-03-01T00:00:00Z"}`, 201},
-	"GET /v1/lists/{list}":        {"/v1/lists/block", "", 200},
-	"DELETE /v1/lists/{list}":     {"/v1/lists/block", `{"kind":"email","value":"listed@example.com"}`, 204},
-	"GET /problems/{code}":        {"/problems/erased", "", 200},
-	"GET /openapi.yaml":           {"/openapi.yaml", "", 200},
-	"GET /healthz":                {"/healthz", "", 200},
-	"GET /readyz":                 {"/readyz", "", 200},
+	"POST /v1/transactions":              {"/v1/transactions", transaction("t-1", "100"), 202},
+	"POST /v1/transactions:batch":        {"/v1/transactions:batch", transaction("t-1", "100") + "\n" + transaction("t-2", "100") + "\n{}\n", 200},
+	"POST /v1/decisions":                 {"/v1/decisions", transaction("t-1", "100"), 200},
+	"GET /v1/decisions/{id}":             {"/v1/decisions/stored", "", 200},
+	"GET /v1/decisions/{id}/explanation": {"/v1/decisions/stored/explanation", "", 200},
+	"POST /v1/labels":                    {"/v1/labels", `{"transaction_id":"stored","verdict":"fraud","source":"chargeback","known_at":"2026-03-01T10:00:00Z"}`, 200},
+	"POST /v1/lists/{list}":              {"/v1/lists/block", `{"kind":"email","value":"a@example.com","reason":"confirmed_fraud","expires_at":"2027-03-01T00:00:00Z"}`, 201},
+	"GET /v1/lists/{list}":               {"/v1/lists/block", "", 200},
+	"DELETE /v1/lists/{list}":            {"/v1/lists/block", `{"kind":"email","value":"listed@example.com"}`, 204},
+	"GET /problems/{code}":               {"/problems/erased", "", 200},
+	"GET /openapi.yaml":                  {"/openapi.yaml", "", 200},
+	"GET /healthz":                       {"/healthz", "", 200},
+	"GET /readyz":                        {"/readyz", "", 200},
 }
 
 // exchanges are all requests of the test: the plain one of each route, what can go wrong with any of its kind, and the special cases.
@@ -97,6 +98,8 @@ func specialExchanges() []exchange {
 		{route: "POST /v1/decisions", status: 500, setUp: func(h *harness) { h.outcome = 0 }},
 		{route: "GET /v1/decisions/{id}", status: 404, path: "/v1/decisions/none"},
 		{route: "GET /v1/decisions/{id}", status: 200, path: "/v1/decisions/labeled"},
+		{route: "GET /v1/decisions/{id}/explanation", status: 404, path: "/v1/decisions/none/explanation"},
+		{route: "GET /v1/decisions/{id}/explanation", status: 200, path: "/v1/decisions/labeled/explanation"},
 		{route: "POST /v1/labels", status: 404, body: label("stored", "none")},
 		{route: "POST /v1/labels", status: 422, body: label("fraud", "maybe")},
 		{route: "POST /v1/labels", status: 200, body: "[" + usual["POST /v1/labels"].body + "," + label("stored", "none") + `,{"verdict":1}]`},

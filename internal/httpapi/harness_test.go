@@ -71,7 +71,7 @@ func newHarness(t testing.TB, weakScope Scope, adjust ...func(*Config)) *harness
 	}
 	h.keyring = ring
 	h.api = Config{
-		Intake: h.shop, Decider: h.shop, Decisions: h.shop, Labels: h.shop, Lists: h.shop, ListVault: h.shop, Keys: ring,
+		Intake: h.shop, Decider: h.shop, Decisions: h.shop, Explanations: h.shop, Labels: h.shop, Lists: h.shop, ListVault: h.shop, Keys: ring,
 		Reasons: func(code string) Text {
 			if code == "NEW_DEVICE" {
 				return Text{"Dispositivo novo com endereço novo", "New device with a new address"}

@@ -42,13 +42,14 @@ import (
 
 // Config is what an API is made of. All of the first group must be set.
 type Config struct {
-	Intake    Intake
-	Decider   Decider
-	Decisions Decisions
-	Labels    Labels
-	Lists     Lists
-	ListVault ListVault
-	Keys      Authenticator
+	Intake       Intake
+	Decider      Decider
+	Decisions    Decisions
+	Explanations Explanations
+	Labels       Labels
+	Lists        Lists
+	ListVault    ListVault
+	Keys         Authenticator
 
 	// Reasons returns the texts of a reason code, for people; nil or an empty Text leaves them out.
 	Reasons func(code string) Text
@@ -159,7 +160,7 @@ type api struct {
 // New returns the API as a handler. It is safe for concurrent use. The error names the part of the Config that is missing.
 func New(c Config) (http.Handler, error) {
 	switch {
-	case c.Intake == nil, c.Decider == nil, c.Decisions == nil, c.Labels == nil, c.Lists == nil, c.ListVault == nil:
+	case c.Intake == nil, c.Decider == nil, c.Decisions == nil, c.Explanations == nil, c.Labels == nil, c.Lists == nil, c.ListVault == nil:
 		return nil, errors.New("make api: a port is missing")
 	case c.Keys == nil:
 		return nil, errors.New("make api: no API keys: it would be open to anyone")

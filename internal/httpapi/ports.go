@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/explanation"
 	"github.com/fastshop/pipeline/internal/ingest"
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/review"
@@ -55,6 +56,14 @@ type Decisions interface {
 	// Decision returns the record of an id. A read that starts after a commit returned sees it. It may return
 	// ErrNotFound or ErrUnavailable. Erasing a customer leaves the record, which says nothing about the person.
 	Decision(ctx context.Context, id string) (Record, error)
+}
+
+// Explanations says why stored decisions were made.
+type Explanations interface {
+	// Explanation explains the decision of an id from what was stored with it, and changes nothing. A call that starts
+	// after a commit returned sees it. It may return ErrNotFound or ErrUnavailable, and may be called at once. Erasing a
+	// customer changes nothing about it: it says nothing about the person.
+	Explanation(ctx context.Context, id string) (explanation.Explanation, error)
 }
 
 // Labels stores what became known later.

@@ -52,6 +52,7 @@ func (a *api) routes() []route {
 		{"POST", "/v1/transactions:batch", ScopeIngest, classBatch, mediaNDJSON, mediaNDJSON, a.postBatch},
 		{"POST", "/v1/decisions", ScopeDecide, classSync, mediaJSON, mediaJSON, a.postDecision},
 		{"GET", "/v1/decisions/{id}", ScopeRead, classDesk, "", mediaJSON, a.getDecision},
+		{"GET", "/v1/decisions/{id}/explanation", ScopeRead, classDesk, "", mediaJSON, a.getExplanation},
 		{"POST", "/v1/labels", ScopeLabel, classDesk, mediaJSON, mediaJSON, a.postLabels},
 		{"POST", "/v1/lists/{list}", ScopeLists, classDesk, mediaJSON, mediaJSON, a.postListEntry},
 		{"GET", "/v1/lists/{list}", ScopeLists, classDesk, "", mediaJSON, a.getList},

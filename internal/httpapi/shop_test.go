@@ -3,11 +3,13 @@ package httpapi
 import (
 	"context"
 	"crypto/sha256"
+	"math"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/decision"
+	"github.com/fastshop/pipeline/internal/explanation"
 	"github.com/fastshop/pipeline/internal/ingest"
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/review"
@@ -138,6 +140,39 @@ func (s *shop) Decision(ctx context.Context, id string) (Record, error) {
 		return Record{}, ErrNotFound
 	}
 	return r, nil
+}
+
+// Explanation explains the id "labeled" with all that there can be, and any other with as little.
+func (s *shop) Explanation(ctx context.Context, id string) (explanation.Explanation, error) {
+	r, err := s.Decision(ctx, id)
+	if err != nil {
+		return explanation.Explanation{}, err
+	}
+	d, text := r.Decision, explanation.Text{PT: "um", EN: "one"}
+	e := explanation.Explanation{
+		TransactionID: id, OccurredAt: r.OccurredAt, ReceivedAt: r.ReceivedAt, Amount: explanation.Amount{Centavos: 100, Currency: "BRL"}, Method: "pix",
+		Outcome: d.Outcome.String(), Score: d.Score, Policy: explanation.Policy{Version: d.Policy}, Path: d.Path.String(), DecidedAt: d.DecidedAt,
+		Took: 12.5, RuleSet: d.RuleSet, Plan: "plan-1", Degraded: []explanation.Missing{}, Rules: []explanation.Rule{{Rule: "new_device", Code: "NEW_DEVICE", Points: 240}},
+		FailedRules: []string{}, Inputs: []explanation.Input{{Name: "customer.count_1h", Doc: "a number", ReadBy: []string{}}}, Differs: []string{},
+		Note: &text, Criteria: text, Contest: text,
+	}
+	if id != "labeled" {
+		return e, nil
+	}
+	yes, n, x := true, 640, explanation.Number(-1.5)
+	e.Channel, e.Note, e.Recomputed, e.RecomputedScore, e.Agrees, e.Differs, e.FailedRules = "web", nil, true, &n, &yes, []string{"score"}, []string{"trial"}
+	e.Policy.Challenge, e.Policy.Review, e.Policy.Decline = &n, &n, &n
+	e.Degraded = []explanation.Missing{{Code: "model_unavailable", Text: text}}
+	e.Rules = []explanation.Rule{{Rule: "new_device", Code: "NEW_DEVICE", Points: 240, Outcome: "review", Text: &text}, {Rule: "trial", Code: "ON_TRIAL", Points: 100, Shadow: true}}
+	e.Model = &explanation.Model{
+		Version: "m/1", Points: &n, Base: &x, LogOdds: &x, Grounds: []explanation.Ground{{Code: "TX_AMOUNT", Points: 100, Text: &text}},
+		Contributions: []explanation.Contribution{{Variable: "tx.amount", Value: 100, LogOdds: 0.25, Text: &text}, {Variable: "device.count_1h", Value: explanation.Number(math.NaN()), LogOdds: -0.5}},
+	}
+	e.ShadowModel, e.Label = &explanation.Shadow{Points: 10}, &explanation.Label{Verdict: "genuine", Source: "pix_med", KnownAt: noon}
+	for _, v := range []explanation.Value{explanation.NumberValue(100), explanation.TextValue("pix"), explanation.FlagValue(true)} {
+		e.Inputs = append(e.Inputs, explanation.Input{Name: "tx.x", Value: v, Doc: "what", Text: &text, ReadBy: []string{"rules", "model"}})
+	}
+	return e, nil
 }
 
 func (s *shop) Label(ctx context.Context, labels []review.Label) ([]bool, error) {

@@ -153,14 +153,40 @@ type labeled struct {
 	KnownAt time.Time `json:"known_at"`
 }
 
-// getDecision reads a stored decision.
-func (a *api) getDecision(c call) error {
+// decisionID charges for a read and takes the id from the path.
+func (a *api) decisionID(c call) (string, error) {
 	if err := a.charge(c, 1); err != nil {
-		return err
+		return "", err
 	}
 	id := c.r.PathValue("id")
 	if !payment.ValidID(id) {
-		return newProblem("not-found", "An id has 1 to 64 of A-Z, a-z, 0-9, point, underscore, colon and hyphen.")
+		return "", newProblem("not-found", "An id has 1 to 64 of A-Z, a-z, 0-9, point, underscore, colon and hyphen.")
+	}
+	return id, nil
+}
+
+// getExplanation says why a stored decision was made.
+func (a *api) getExplanation(c call) error {
+	id, err := a.decisionID(c)
+	if err != nil {
+		return err
+	}
+	e, err := a.Explanations.Explanation(c.r.Context(), id)
+	if err != nil {
+		return fmt.Errorf("explain decision: %w", err)
+	}
+	if decision.ParseOutcome(e.Outcome) == decision.Invalid {
+		return fmt.Errorf("explain decision: outcome %q is none", e.Outcome)
+	}
+	writeJSON(c.w, http.StatusOK, mediaJSON, e)
+	return nil
+}
+
+// getDecision reads a stored decision.
+func (a *api) getDecision(c call) error {
+	id, err := a.decisionID(c)
+	if err != nil {
+		return err
 	}
 	stored, err := a.Decisions.Decision(c.r.Context(), id)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"pgregory.net/rapid"
 
+	"github.com/fastshop/pipeline/internal/explanation"
 	"github.com/fastshop/pipeline/internal/httpapi"
 	"github.com/fastshop/pipeline/internal/lambda/lambdatest"
 	"github.com/fastshop/pipeline/internal/review"
@@ -86,6 +87,10 @@ func (*ports) Decision(context.Context, string) (httpapi.Record, error) {
 	return httpapi.Record{}, httpapi.ErrNotFound
 }
 
+func (*ports) Explanation(context.Context, string) (explanation.Explanation, error) {
+	return explanation.Explanation{}, httpapi.ErrNotFound
+}
+
 func (*ports) Label(_ context.Context, labels []review.Label) ([]bool, error) {
 	return make([]bool, len(labels)), nil
 }
@@ -106,7 +111,7 @@ func api(t *testing.T, setting string) (endpoint Endpoint, key string, ring *htt
 		t.Fatal(err)
 	}
 	p := &ports{}
-	h, err := httpapi.New(httpapi.Config{Intake: p, Decider: p, Decisions: p, Labels: p, Lists: noLists{}, ListVault: p, Keys: callers})
+	h, err := httpapi.New(httpapi.Config{Intake: p, Decider: p, Decisions: p, Explanations: p, Labels: p, Lists: noLists{}, ListVault: p, Keys: callers})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,13 @@
 package pgstore_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -139,4 +144,105 @@ func BenchmarkCommitConcurrent(b *testing.B) {
 		}
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+}
+
+// BenchmarkCommitSmall commits single transactions of the synchronous path: from so many callers as fast as they are
+// answered, and one every 2 ms, whether those before are answered or not. Beside the rate it tells how long callers
+// wait, and what the server's processes spend on a commit.
+func BenchmarkCommitSmall(b *testing.B) {
+	for _, callers := range []int{1, 4, 16, 64} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			benchmarkSmall(b, func(commit func(n int)) {
+				var next atomic.Int64
+				var group sync.WaitGroup
+				for range callers {
+					group.Go(func() {
+						for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+							commit(int(n) - 1)
+						}
+					})
+				}
+				group.Wait()
+			})
+		})
+	}
+	b.Run("paced=500", func(b *testing.B) {
+		benchmarkSmall(b, func(commit func(n int)) {
+			var group sync.WaitGroup
+			pace := time.NewTicker(2 * time.Millisecond)
+			defer pace.Stop()
+			for n := range b.N {
+				<-pace.C
+				group.Go(func() { commit(n) })
+			}
+			group.Wait()
+		})
+	})
+}
+
+func benchmarkSmall(b *testing.B, run func(commit func(n int))) {
+	server := testenv.StartPostgres(b)
+	store := open(b, migrated(b, server), pgstore.Options{})
+	entries := samples(0, 256)
+	const first = 20 // that make the server's plans, and do not count
+	took := make([]time.Duration, first+b.N)
+	commit := func(n int) {
+		e := []pipeline.Entry{entries[n%len(entries)]}
+		renamed(e, n)
+		start := time.Now()
+		if _, err := store.Commit(b.Context(), pipeline.Batch{Chain: "sync", Entries: e}); err != nil {
+			b.Error(err)
+		}
+		took[n] = time.Since(start)
+	}
+	for n := range first {
+		commit(n)
+	}
+	b.ReportAllocs()
+	before := serverTime(b, server)
+	b.ResetTimer()
+	run(func(n int) { commit(first + n) })
+	b.StopTimer()
+	spent := serverTime(b, server) - before
+	took = took[first:]
+	slices.SortFunc(took, cmp.Compare[time.Duration])
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
+	b.ReportMetric(float64(spent.Microseconds())/float64(b.N), "server-µs/commit")
+	for _, p := range []int{50, 99} {
+		b.ReportMetric(float64(took[(len(took)-1)*p/100].Microseconds())/1000, fmt.Sprintf("p%d-ms", p))
+	}
+}
+
+// serverTime is the CPU time of a server's processes so far.
+func serverTime(b *testing.B, server *testenv.Postgres) time.Duration {
+	b.Helper()
+	text, err := os.ReadFile(filepath.Join(server.Dir(), "postmaster.pid"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	parent, _, _ := strings.Cut(string(text), "\n")
+	states, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		b.Fatal(err)
+	}
+	const tick = 10 * time.Millisecond // whatever the kernel's own is, it tells hundredths of a second
+	var spent time.Duration
+	for _, path := range states {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		// Behind the program's name come state, parent, eight numbers, then ticks in user mode and in the kernel.
+		_, after, _ := strings.Cut(string(text), ") ")
+		fields := strings.Fields(after)
+		if len(fields) < 13 || fields[1] != parent {
+			continue
+		}
+		var user, kernel time.Duration
+		if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &kernel); err != nil {
+			b.Fatal(err)
+		}
+		spent += (user + kernel) * tick
+	}
+	return spent
 }

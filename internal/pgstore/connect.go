@@ -38,6 +38,7 @@ func (o *Options) connConfig() (*pgx.ConnConfig, error) {
 		"synchronous_commit":                  "on", // what Commit returned is on the disk, whatever the server's default is
 		"statement_timeout":                   millis(o.Timeout),
 		"lock_timeout":                        millis(o.Timeout / 2),
+		"default_transaction_isolation":       "read committed",
 		"idle_in_transaction_session_timeout": millis(o.Timeout), // a frozen process lets go of its locks
 		"jit":                                 "off",             // no query of ours is worth compiling
 	} {

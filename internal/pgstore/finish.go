@@ -111,8 +111,8 @@ func blob(b []byte) []byte {
 // than that takes.
 func (t *tx) finish(ctx context.Context) error {
 	b := &pgx.Batch{}
-	t.queueAlerts(b)
-	t.queueAudit(b)
+	t.queueAlerts(b, insertAlerts)
+	t.queueAudit(b, appendAudit)
 	b.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
 		if tag.String() != "COMMIT" {
 			return fmt.Errorf("commit ended as %s", tag)
@@ -128,8 +128,8 @@ func (t *tx) finish(ctx context.Context) error {
 	return unavailable(context.Background(), err)
 }
 
-// queueAlerts asks an analyst to look at what was inserted and is not to go through.
-func (t *tx) queueAlerts(b *pgx.Batch) {
+// queueAlerts asks an analyst, by insertAlerts or its like, to look at what was inserted and is not to go through.
+func (t *tx) queueAlerts(b *pgx.Batch, insert string) {
 	var subjects, scores []int64
 	var codes []string
 	for _, c := range t.changes {
@@ -142,7 +142,7 @@ func (t *tx) queueAlerts(b *pgx.Batch) {
 		}
 	}
 	if len(subjects) > 0 {
-		b.Queue(insertAlerts, t.now, subjects, scores, codes)
+		b.Queue(insert, t.now, subjects, scores, codes)
 	}
 }
 
@@ -173,8 +173,9 @@ func (e *entries) arguments(chain, kind string, at time.Time) []any {
 	return []any{chain, kind, at, e.counts, e.rows, e.firstRows, e.lastRows, e.firstDead, e.lastDead, e.newest, e.totals[:]}
 }
 
-// queueAudit adds an entry for each change that stored something, chains in the order of their names.
-func (t *tx) queueAudit(b *pgx.Batch) {
+// queueAudit adds an entry, by appendAudit or its like, for each change that stored something, chains in the order of their
+// names.
+func (t *tx) queueAudit(b *pgx.Batch, appendTo string) {
 	chains := make(map[string]*entries)
 	for _, c := range t.changes {
 		e := chains[c.batch.Chain]
@@ -190,7 +191,7 @@ func (t *tx) queueAudit(b *pgx.Batch) {
 	}
 	for _, chain := range slices.Sorted(maps.Keys(chains)) {
 		if e := chains[chain]; len(e.counts) > 0 || e.totals != [9]int64{} {
-			b.Queue(appendAudit, e.arguments(chain, audit.Decisions, t.now)...)
+			b.Queue(appendTo, e.arguments(chain, audit.Decisions, t.now)...)
 		}
 	}
 }

@@ -6,9 +6,13 @@
 // A commit is one transaction (READ COMMITTED) of two round trips. The first takes a
 // block of numbers, moves the checkpoint and inserts the rows whose id is absent; the
 // second writes what follows from that and commits. A third lies between when an id
-// was taken, or a record is put aside. Small commits of one process that come at once
-// share a transaction and its fsync; should it fail for what one of them asks, each is
-// tried alone.
+// was taken, or a record is put aside.
+//
+// Small commits of one process that come at once share a transaction and its fsync;
+// should it fail for what one of them asks, each is tried alone. They assume that their
+// ids are new, and take one round trip if that is so. If it is not, the database has
+// refused everything, and the same transaction is tried anew in two: it is these which
+// tell who was first.
 //
 // Why READ COMMITTED is enough: an insert that meets an id which another transaction
 // is inserting waits for that one to end; the look-up of what was there is a statement
@@ -107,7 +111,8 @@ type Options struct {
 	Now func() time.Time
 	// Crash is called at the named points of a commit, for tests that stop the process or copy the database there:
 	// "store.commit.before" (nothing written), "store.commit.inserted" (transactions and checkpoint written; the rest
-	// goes with the commit itself) and "store.commit.after" (durable, not yet answered).
+	// goes with the commit itself; small commits of new ids have no such point) and "store.commit.after" (durable, not
+	// yet answered).
 	Crash func(point string)
 	// Log is told of what goes on without an answer to anybody. Default: nobody is.
 	Log *slog.Logger

@@ -19,8 +19,9 @@ type tx struct {
 	conn    *pgx.Conn
 	now     time.Time
 	changes []*change
-	base    int64 // seq of place 0 in the block
-	letters span  // of dead letters; only a change that is alone has some
+	rows    *columnArrays // of all changes
+	base    int64         // seq of place 0 in the block
+	letters span          // of dead letters; only a change that is alone has some
 }
 
 // span is a range of seq. The empty one has last before first.
@@ -39,14 +40,13 @@ func (s *Store) transact(ctx context.Context, changes []*change) error {
 	defer conn.Release()
 	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), s.options.Timeout)
 	defer cancel()
-	t := &tx{conn: conn.Conn(), now: s.options.Now().UTC().Truncate(time.Millisecond), changes: changes}
-	err = t.insert(ctx)
-	if err == nil {
-		s.options.Crash("store.commit.inserted")
-		err = t.putAside(ctx)
+	t := &tx{conn: conn.Conn(), now: s.options.Now().UTC().Truncate(time.Millisecond), changes: changes, rows: arrays(changes)}
+	settled := false
+	if t.simple() {
+		settled, err = t.atOnce(ctx)
 	}
-	if err == nil {
-		err = t.finish(ctx)
+	if !settled {
+		err = t.inSteps(ctx, s.options.Crash)
 	}
 	if err != nil {
 		rollback(t.conn)
@@ -54,6 +54,18 @@ func (s *Store) transact(ctx context.Context, changes []*change) error {
 	}
 	s.options.Crash("store.commit.after")
 	return nil
+}
+
+// inSteps asks which rows are new before it writes what follows from that. It serves every kind of change.
+func (t *tx) inSteps(ctx context.Context, crash func(point string)) error {
+	if err := t.insert(ctx); err != nil {
+		return err
+	}
+	crash("store.commit.inserted")
+	if err := t.putAside(ctx); err != nil {
+		return err
+	}
+	return t.finish(ctx)
 }
 
 // rollback ends a failed transaction; a connection on which even that fails is not used again.
@@ -69,7 +81,7 @@ func rollback(conn *pgx.Conn) {
 }
 
 const (
-	begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
+	begin = "BEGIN" // at the level of the connection: to name it here would cost the server some 40 µs each time
 
 	firstCheckpoint = `INSERT INTO checkpoints AS c (partition, stream, position, records) VALUES ($1, $2, $4, $5)
 		ON CONFLICT (partition) DO UPDATE SET position = excluded.position, records = excluded.records
@@ -94,7 +106,6 @@ const (
 
 // insert begins the transaction, moves the checkpoint, inserts the rows and fills the receipts.
 func (t *tx) insert(ctx context.Context) error {
-	rows := t.arrays()
 	b := &pgx.Batch{}
 	b.Queue(begin)
 	next := t.changes[0].batch.Checkpoint // a change with a checkpoint is alone
@@ -105,7 +116,7 @@ func (t *tx) insert(ctx context.Context) error {
 		}
 		b.Queue(sql, string(next.Partition), next.Stream, string(next.After), string(next.Position), next.Records)
 	}
-	b.Queue(insertRows, rows.arguments()...)
+	b.Queue(insertRows, t.rows.arguments()...)
 	answers := t.conn.SendBatch(ctx, b)
 	fenced := error(nil)
 	err := exec(answers)
@@ -126,7 +137,7 @@ func (t *tx) insert(ctx context.Context) error {
 	case fenced != nil:
 		return fenced
 	}
-	return t.receive(ctx, rows, inserted, places)
+	return t.receive(ctx, inserted, places)
 }
 
 // exec is the next answer, to a statement that has no rows.
@@ -159,9 +170,10 @@ type columnArrays struct {
 	sealed    [][]byte
 }
 
-func (t *tx) arrays() *columnArrays {
+// arrays gives each change its places in the block, and makes columns of their rows.
+func arrays(changes []*change) *columnArrays {
 	n := 0
-	for _, c := range t.changes {
+	for _, c := range changes {
 		c.first = n
 		n += len(c.rows)
 	}
@@ -173,7 +185,7 @@ func (t *tx) arrays() *columnArrays {
 		*column = blobs[i*n : (i+1)*n : (i+1)*n]
 	}
 	owner, keys := make([]*change, 0, n), make([][]byte, 0, n)
-	for _, c := range t.changes {
+	for _, c := range changes {
 		for i := range c.rows {
 			a.places[len(keys)] = int32(len(keys))
 			owner, keys = append(owner, c), append(keys, c.keys[i])
@@ -206,8 +218,8 @@ func (a *columnArrays) arguments() []any {
 
 // receive fills the receipts: those of rows that were inserted, and, if some were not, those of what is stored for their
 // ids. Whoever inserted these has committed by now: the insert waited for that.
-func (t *tx) receive(ctx context.Context, rows *columnArrays, inserted int, places []int32) error {
-	stored := make([]bool, len(rows.places))
+func (t *tx) receive(ctx context.Context, inserted int, places []int32) error {
+	stored := make([]bool, len(t.rows.places))
 	all := inserted == len(stored)
 	for _, place := range places {
 		stored[place] = true

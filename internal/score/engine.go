@@ -21,10 +21,13 @@ type Config struct {
 	Rules   *rule.Set
 	Plan    velocity.Plan // of Windows; from PlanFor
 	Windows Windows
-	Model   Model          // nil while there is none
-	Shadow  Model          // judges beside Model, without effect; nil for none
-	Zone    *time.Location // whose clock "night" means: America/Sao_Paulo
-	Now     func() time.Time
+	Model   Model // nil while there is none
+	Shadow  Model // judges beside Model, without effect; nil for none
+	// Seen is told what Model has read, and its points, when a payment is scored; nil tells nobody. It must not keep the
+	// inputs, and not block.
+	Seen func(inputs []float64, points int)
+	Zone *time.Location // whose clock "night" means: America/Sao_Paulo
+	Now  func() time.Time
 }
 
 // Engine scores transactions. It is safe for concurrent use.
@@ -205,6 +208,10 @@ func (e *Engine) ScoreIn(ctx context.Context, w Windows, t *payment.Transaction,
 		if s.settle[0].Declined || s.settle[0].Anomalous || readings[0].Duplicate {
 			r.Degraded = w.Settle(ctx, s.settle[:]) != nil || r.Degraded
 		}
+	}
+	if e.Seen != nil && e.model != nil && counted && !r.ModelGone {
+		e.model.Fill(t, r.Values, s.inputs)
+		e.Seen(s.inputs[:e.model.width()], r.Model)
 	}
 	r.Took = e.Now().Sub(start)
 	return r, nil

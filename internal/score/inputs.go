@@ -113,3 +113,15 @@ func (in *Inputs) Fill(t *payment.Transaction, values, out []float64) {
 		out[v.at] = v.eval(amount, values)
 	}
 }
+
+// ParsePlan is the plan whose features have these names, as a store remembers them. The error wraps velocity.ErrFeature.
+func ParsePlan(names []string) (velocity.Plan, error) {
+	plan := make(velocity.Plan, len(names))
+	for i, name := range names {
+		var err error
+		if plan[i], err = velocity.ParseFeature(name); err != nil {
+			return nil, fmt.Errorf("read plan: %w", err)
+		}
+	}
+	return plan, nil
+}

@@ -107,6 +107,16 @@ func (m *Metrics) Windows(bytes, entities, events int64) {
 	m.windowEvents.Set(float64(events))
 }
 
+// Drift sets the population stability index of variables of the learned model; see package model.
+func (m *Metrics) Drift(psi map[string]float64) {
+	if m == nil {
+		return
+	}
+	for variable, v := range psi {
+		m.drift.WithLabelValues(m.names.name("variable", variable)).Set(v)
+	}
+}
+
 // Stream sets how many bytes the stream holds and how many it may hold.
 func (m *Metrics) Stream(held, room int64) {
 	if m == nil {

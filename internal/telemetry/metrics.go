@@ -44,6 +44,8 @@ type Metrics struct {
 
 	streamBytes *prometheus.GaugeVec
 
+	drift *prometheus.GaugeVec
+
 	windowBytes    prometheus.Gauge
 	windowEntities prometheus.Gauge
 	windowEvents   prometheus.Gauge
@@ -75,6 +77,7 @@ func NewMetrics() *Metrics {
 	m.deadLetters = m.counters("dead_letters_total", "Records put aside.", "reason")
 	m.labels = m.counters("labels_total", "Labels stored.", "verdict", "source")
 
+	m.drift = m.gauges("model_drift_psi", "Population stability index of what the learned model read in the last day against its training: below 0.1 nothing has changed, from 0.25 on it is another world.", "variable")
 	m.lagRecords = m.gauges("stream_lag_records", "Records appended but not yet committed.", "partition")
 	m.lagSeconds = m.gauges("stream_lag_seconds", "Age of the oldest record not yet committed; 0 if there is none.", "partition")
 	m.batchSize = m.histogram("batch_records", "Records in a batch of the pipeline.", batchRecords)
