@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
@@ -122,9 +123,12 @@ func (a *account) check(t *testing.T, s *deployedStack) {
 func (a *account) checkTable(t *testing.T, s *deployedStack, customers int) {
 	t.Helper()
 	config := s.config(a.url)
+	table := dynamodb.NewFromConfig(config, func(o *dynamodb.Options) {
+		o.HTTPClient = &http.Client{Timeout: 2 * time.Minute} // an emulator copies the whole table for each page
+	})
 	wrapped := 0
 	opened := map[string]int{}
-	for _, item := range tableItems(t, dynamodb.NewFromConfig(config), s.outputs.Table) {
+	for _, item := range tableItems(t, table, s.outputs.Table) {
 		kind, name, _ := strings.Cut(attribute(item["pk"]), "/")
 		switch kind {
 		case "customer":
