@@ -145,9 +145,8 @@ func (r *fileReader) seal(ctx context.Context) error {
 	return nil
 }
 
-// examples plays the history and keeps what each payment looked like when it was judged. The truth about those at its end
-// that is not known yet is left out: a label counts from when it became known, and without one a payment is genuine only
-// after it has matured.
+// examples plays the history and keeps what each payment looked like when it was judged, with what was known of it at the
+// end. Payments of the last days are left out, all of them: of those, frauds are known sooner than honest payments.
 func (h history) examples(ctx context.Context, variables []string, zone *time.Location, p *progress) (model.Examples, error) {
 	e := model.Examples{By: map[string][]string{}}
 	stage, err := backtest.NewRehearsal(backtest.Stage{Features: variables, Zone: zone, Maturity: labelMaturity, Now: time.Now})
@@ -161,9 +160,10 @@ func (h history) examples(ctx context.Context, variables []string, zone *time.Lo
 			return e, err
 		}
 		p.show("playing the history: %s of %s payments", count(i+1), count(len(h)))
-		if !h.known(c) {
+		if !h.matured(c) {
 			continue
 		}
+		c.Fraud = c.Fraud && !c.KnownAt.After(h.end()) // what will be known is not known yet
 		table.Add(c, row)
 		e.At = append(e.At, c.Transaction.OccurredAt)
 		e.By["uf"] = append(e.By["uf"], c.Transaction.UF)
@@ -173,11 +173,10 @@ func (h history) examples(ctx context.Context, variables []string, zone *time.Lo
 	return e, nil
 }
 
-// known tells whether the truth about c is known at the end of the history.
-func (h history) known(c backtest.Case) bool {
-	end := h[len(h)-1].Transaction.OccurredAt
-	if !c.KnownAt.IsZero() {
-		return !c.KnownAt.After(end)
-	}
-	return end.Sub(c.Transaction.OccurredAt) >= labelMaturity
+// end is when the last payment was made.
+func (h history) end() time.Time { return h[len(h)-1].Transaction.OccurredAt }
+
+// matured tells whether c is old enough for its truth to be taken as known.
+func (h history) matured(c backtest.Case) bool {
+	return h.end().Sub(c.Transaction.OccurredAt) >= labelMaturity
 }

@@ -216,11 +216,12 @@ func TestImpossibleHistoriesAreRefused(t *testing.T) {
 }
 
 func BenchmarkPlay(b *testing.B) {
-	r, err := NewRehearsal(stage(watched...))
+	features := HandbookRecipe().Features
+	r, err := NewRehearsal(stage(features...))
 	if err != nil {
 		b.Fatal(err)
 	}
-	row := make([]float64, len(watched))
+	row := make([]float64, len(features))
 	b.ReportAllocs()
 	for i := range b.N {
 		x := Row{ID: fmt.Sprint(i), At: began.Add(time.Duration(i) * 9 * time.Second), Centavos: int64(1000 + i%977),

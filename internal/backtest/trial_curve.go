@@ -90,5 +90,5 @@ func wilson(part, whole int) (low, high float64) {
 	n, p := float64(whole), ratio(part, whole)
 	middle := (p + z*z/(2*n)) / (1 + z*z/n)
 	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return max(0, middle-half), min(1, middle+half)
+	return min(p, max(0, middle-half)), max(p, min(1, middle+half)) // p is between them, also when rounded
 }

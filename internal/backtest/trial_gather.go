@@ -18,7 +18,7 @@ type Subject struct {
 	Rules          []RuleHit // rules that findings list also when they never hold
 }
 
-// Gathering adds up what a judge said of payments whose truth is known. It keeps 16 bytes a payment. It is not safe for
+// Gathering adds up what a judge said of payments whose truth is known. It keeps 24 bytes a payment. It is not safe for
 // concurrent use.
 type Gathering struct {
 	subject  Subject

@@ -1,6 +1,7 @@
 package gbdt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -84,6 +85,49 @@ func TestManyValues(t *testing.T) {
 	check(0, 0, rows, 0)
 	if len(tree) < 16 {
 		t.Fatalf("the tree has %d nodes only", len(tree))
+	}
+}
+
+func TestRowsWithoutWeightAreNotThere(t *testing.T) {
+	set := shopLike(1_000, 5, 9)
+	set.Weights = make([]float32, 1_000)
+	left := Set{Frame: &Frame{Names: set.Frame.Names, Columns: make([][]float32, 5)}}
+	for i := range set.Weights {
+		set.Weights[i] = float32(i % 3)
+		if i%3 == 0 {
+			continue
+		}
+		left.Weights, left.Labels = append(left.Weights, set.Weights[i]), append(left.Labels, set.Labels[i])
+		for j, c := range set.Frame.Columns {
+			left.Frame.Columns[j] = append(left.Frame.Columns[j], c[i])
+		}
+	}
+	s := DefaultSettings()
+	s.MinChild, s.Bins = 0, 0
+	if !bytes.Equal(bitsOf(t, mustTrain(t, set, s)), bitsOf(t, mustTrain(t, left, s))) {
+		t.Fatal("rows of weight 0 change the model")
+	}
+}
+
+func TestEveryRowHasItsMargin(t *testing.T) {
+	set := shopLike(1_000, 5, 9)
+	for _, share := range []float64{1, 0.3} {
+		s := DefaultSettings()
+		s.RowShare, s.Base, s.Workers = share, -1, 2
+		tr, err := newTrainer(set, nil, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range uint64(4) {
+			if err := tr.round(context.Background(), k); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, got := range tr.margins {
+			if want := naiveMargin(tr.model, rowOf(set.Frame, i)); got != want {
+				t.Fatalf("share %v: row %d has margin %v, the trees say %v", share, i, got, want)
+			}
+		}
 	}
 }
 

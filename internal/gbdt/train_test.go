@@ -211,6 +211,23 @@ func TestConstantFeatureIsNeverAsked(t *testing.T) {
 	}
 }
 
+func TestOfEqualFeaturesTheFirstIsAsked(t *testing.T) {
+	set := shopLike(2_000, 8, 5)
+	set.Frame.Columns = [][]float32{set.Frame.Columns[0], set.Frame.Columns[0], set.Frame.Columns[0]}
+	set.Frame.Names = set.Frame.Names[:3]
+	s := DefaultSettings()
+	s.ColumnShare = 0.7 // two of three
+	asked := map[int32]bool{}
+	for _, tree := range mustTrain(t, set, s).Trees {
+		for _, n := range tree {
+			asked[n.Feature] = true
+		}
+	}
+	if !asked[0] || !asked[1] || asked[2] {
+		t.Fatalf("the features asked are %v, want 0 and, where that is not drawn, 1", asked)
+	}
+}
+
 func TestBinsBoundTheSplits(t *testing.T) {
 	set := shopLike(4_000, 8, 6)
 	set.Frame.Names, set.Frame.Columns = set.Frame.Names[:1], set.Frame.Columns[:1]

@@ -37,6 +37,7 @@ func exercise(m *Metrics) {
 	m.Committed(500, 4*time.Millisecond)
 	m.Retried("store")
 	m.Windows(1<<20, 100, 2000)
+	m.Drift(map[string]float64{"customer.amount_z": 0.125})
 	m.Stream(3, 4)
 }
 
@@ -63,6 +64,7 @@ func TestMetricsAreServed(t *testing.T) {
 		`fastshop_commit_seconds_count 1`,
 		`fastshop_retries_total{class="store"} 1`,
 		`fastshop_windows_bytes 1.048576e+06`,
+		`fastshop_model_drift_psi{variable="customer.amount_z"} 0.125`,
 		`fastshop_windows_entities 100`,
 		`fastshop_windows_events 2000`,
 		`fastshop_stream_bytes{of="held"} 3`,

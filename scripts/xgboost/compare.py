@@ -4,8 +4,8 @@ usage: compare.py COMPARE [TABLE.csv]
 
 COMPARE is the built command internal/gbdt/compare. TABLE.csv has a column label (0 or 1) and features, nan being missing, in
 time order: the first 70 % are trained on, the rest is tested. Without one only seeded synthetic data are used. Everything
-runs on the same rows, in float32, with the same settings and the same number of processors, in turns. Ends with 1 if one
-of the bounds below is missed.
+runs on the same rows, in float32, with the same settings and the same number of processors, in turns. Times mean something
+on an idle machine only: XGBoost's threads wait for one another busily. Ends with 1 if one of the bounds below is missed.
 """
 
 import json
@@ -140,7 +140,7 @@ def exchange(report, ours, booster, predictions, model, test):
 def main():
     command, files = sys.argv[1], sys.argv[2:]
     processors = len(os.sched_getaffinity(0))
-    print(f"XGBoost {xgboost.__version__}, {processors} processors, {TREES} trees, rate {RATE}")
+    print(f"XGBoost {xgboost.__version__}, {processors} processors, {TREES} trees, rate {RATE}, load {os.getloadavg()[0]:.1f}")
     report = Report()
     with tempfile.TemporaryDirectory() as folder:
         ours = Ours(command, folder, processors)
