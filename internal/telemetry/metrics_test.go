@@ -91,7 +91,7 @@ func TestEveryMethodIsExercised(t *testing.T) {
 	want := map[string]bool{
 		"Handler": true, "Requested": true, "InFlight": true, "RateLimited": true, "Overloaded": true, "Refused": true,
 		"Panicked": true, "Decided": true, "RuleFailed": true, "DeadLettered": true, "Labeled": true, "Lag": true,
-		"Committed": true, "Retried": true, "Windows": true, "Stream": true,
+		"Committed": true, "Retried": true, "Windows": true, "Stream": true, "Drift": true,
 	}
 	typ := reflect.TypeFor[*Metrics]()
 	for i := range typ.NumMethod() {
