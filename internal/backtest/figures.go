@@ -1,5 +1,10 @@
-// Package backtest reads labeled history and measures how well verdicts separate
-// fraud from the rest.
+// Package backtest reads labeled history, plays it as if it happened now, and measures
+// how well verdicts separate fraud from the rest.
+//
+// A [Rehearsal] runs the code that judges live, strictly in time order, and tells the
+// windows of a label when it became known and not sooner: no row of features holds
+// anything that was not known at its time. A [Protocol] trains and tests models on
+// such rows, fold by fold. All of it is in memory and none of it is stored.
 //
 // The figures follow the common definitions (see for example the Fraud Detection
 // Handbook, Le Borgne et al. 2022, chapter 4): precision and recall of the

@@ -164,7 +164,8 @@ type Outcome struct {
 	Took time.Duration // training and prediction
 }
 
-// Run trains and tests every fold. The errors are those of Validate, Fold, learn and ctx.
+// Run trains and tests every fold; progress, which may be nil, is told of trainings. The errors are those of Validate,
+// Fold and learn.
 func (p Protocol) Run(ctx context.Context, t *Table, learn Learn, now func() time.Time, progress func(fold, done, of int)) ([]Outcome, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -180,7 +181,11 @@ func (p Protocol) Run(ctx context.Context, t *Table, learn Learn, now func() tim
 	for i, f := range folds {
 		start := now()
 		train := gbdt.Set{Frame: t.part(f.TrainFirst, f.TrainTo), Labels: t.Fraud[f.TrainFirst:f.TrainTo]}
-		predict, err := learn(ctx, train, func(done, of int) { progress(i, done, of) })
+		predict, err := learn(ctx, train, func(done, of int) {
+			if progress != nil {
+				progress(i, done, of)
+			}
+		})
 		if err != nil {
 			return nil, fmt.Errorf("train fold %d: %w", i+1, err)
 		}

@@ -20,7 +20,7 @@ func HandbookRecipe() Recipe {
 	s := gbdt.DefaultSettings()
 	s.MinChild, s.ColumnShare = 5, 0.7
 	return Recipe{Settings: s, Features: []string{
-		"tx.amount", "customer.amount_ratio", "customer.amount_z", "customer.amount_median",
+		"tx.amount", "customer.amount_ratio", "customer.amount_z", "customer.amount_median", "customer.max_ratio_7d",
 		"customer.count_7d", "customer.anomalies_24h", "customer.anomalies_7d",
 		"terminal.fraud_run", "terminal.frauds_7d_delayed", "terminal.frauds_30d_delayed", "terminal.fraud_share_30d_delayed",
 		"terminal.anomalies_7d", "terminal.anomalies_7d_delayed", "terminal.anomalies_30d_delayed",

@@ -102,6 +102,11 @@ func derivedVariables() []derived {
 				value: func(amount float64, v [maxNeeds]float64) float64 { return amountRatio(amount, v[0], v[1]) },
 			},
 			derived{
+				name: k + ".max_ratio_7d", doc: "largest of the " + k + "'s earlier amounts over the 7 days before, over its median amount; missing if there are none, or with fewer than 5 payments in 30 days",
+				needs: []string{k + ".count_30d", k + ".amount_median", k + ".max_7d"},
+				value: func(_ float64, v [maxNeeds]float64) float64 { return amountRatio(v[2], v[0], v[1]) },
+			},
+			derived{
 				name: k + ".amount_z", doc: "robust z-score of the amount against the " + k + "'s own past; missing with fewer than 5 payments in 30 days",
 				needs: []string{k + ".count_30d", k + ".amount_median", k + ".amount_spread"},
 				value: func(amount float64, v [maxNeeds]float64) float64 { return amountZ(amount, v[0], v[1], v[2]) },

@@ -32,6 +32,8 @@ func ownWords() map[string]Words {
 		"tx.allowed":            {"Um dado desta compra está na lista de confiança da loja.", "Something about this purchase is on the shop's allow list."},
 		"customer.amount_ratio": {"O valor comparado com o que este cliente costuma pagar.", "The amount compared with what this customer usually pays."},
 		"customer.amount_z":     {"O valor foge do que este cliente costuma pagar.", "The amount is out of line with what this customer usually pays."},
+		"customer.max_ratio_7d": {"O maior valor dos últimos 7 dias comparado com o que este cliente costuma pagar.", "The largest amount of the last 7 days compared with what this customer usually pays."},
+		"card.max_ratio_7d":     {"O maior valor dos últimos 7 dias comparado com o que se costuma pagar com este cartão.", "The largest amount of the last 7 days compared with what is usually paid with this card."},
 		"card.amount_ratio":     {"O valor comparado com o que se costuma pagar com este cartão.", "The amount compared with what is usually paid with this card."},
 		"card.amount_z":         {"O valor foge do que se costuma pagar com este cartão.", "The amount is out of line with what is usually paid with this card."},
 	}
