@@ -80,8 +80,7 @@ func (c *trialFlags) contender(name, rules, modelName string, policy decision.Po
 			return k, err
 		}
 	}
-	j := judges{ModelsDir: c.ModelsDir}
-	if k.model, err = loadModel(j.registry(c.DataDir), modelName, model.Live); err != nil {
+	if k.model, err = loadModel(registryIn(c.ModelsDir, c.DataDir), modelName, model.Live); err != nil {
 		return k, err
 	}
 	if k.model != nil {

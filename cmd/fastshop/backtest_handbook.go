@@ -2,13 +2,11 @@ package main
 
 import (
 	"bufio"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/backtest"
@@ -97,11 +95,9 @@ func (h *historyReader) file(ctx context.Context, path string) error {
 		return fmt.Errorf("open input: %w", err)
 	}
 	defer file.Close()
-	r := io.Reader(countedReader{file, &h.read})
-	if strings.HasSuffix(path, ".gz") {
-		if r, err = gzip.NewReader(bufio.NewReaderSize(r, 1<<16)); err != nil {
-			return fmt.Errorf("unpack %s: %w", path, err)
-		}
+	r, err := unpacked(path, bufio.NewReaderSize(countedReader{file, &h.read}, 1<<16))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
 	}
 	rows, err := backtest.NewHandbook(r)
 	if err != nil {

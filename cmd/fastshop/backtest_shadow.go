@@ -18,9 +18,9 @@ import (
 
 // shadowTrial gathers what was decided live, and what the shadow model said beside it.
 func (c *backtestCommand) shadowTrial(ctx context.Context, out streams) error {
-	zone, err := time.LoadLocation(zoneName)
+	zone, err := shopZone()
 	if err != nil {
-		return fmt.Errorf("load time zone: %w", err)
+		return err
 	}
 	rules, err := loadRules(c.Rules)
 	if err != nil {

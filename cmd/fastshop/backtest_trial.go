@@ -11,14 +11,11 @@ import (
 	"github.com/fastshop/pipeline/internal/report"
 )
 
-// zoneName is whose clock days and nights are of.
-const zoneName = "America/Sao_Paulo"
-
 // trial plays the history before the candidate and the live set.
 func (c *backtestCommand) trial(ctx context.Context, out streams) error {
-	zone, err := time.LoadLocation(zoneName)
+	zone, err := shopZone()
 	if err != nil {
-		return fmt.Errorf("load time zone: %w", err)
+		return err
 	}
 	candidate, live, alike, err := c.contenders()
 	if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"sync"
 	"time"
@@ -30,9 +29,8 @@ func (c *explainCommand) Help() string {
 }
 
 func (c *explainCommand) Run(ctx context.Context, out streams) error {
-	unknown := withHint(errors.New("no decision is stored under this id"), "ids are the shop's own; a record may wait in the stream, or be a dead letter: fastshop deadletters list")
 	if !payment.ValidID(c.ID) { // an e-mail address, say, which a database's log need not learn
-		return unknown
+		return unknownDecision()
 	}
 	judging, err := c.judges.open(c.DataDir)
 	if err != nil {
@@ -45,7 +43,7 @@ func (c *explainCommand) Run(ctx context.Context, out streams) error {
 		return err
 	})
 	if errors.Is(err, ledger.ErrNotFound) {
-		return unknown
+		return unknownDecision()
 	}
 	if err != nil {
 		return err
@@ -54,6 +52,11 @@ func (c *explainCommand) Run(ctx context.Context, out streams) error {
 		return printJSON(out.out, e)
 	}
 	return printExplanation(out.out, &e, c.Language)
+}
+
+// unknownDecision is the error for an id that no decision has.
+func unknownDecision() error {
+	return withHint(errors.New("no decision is stored under this id"), "ids are the shop's own; a record may wait in the stream, or be a dead letter: fastshop deadletters list")
 }
 
 // explainers explain decisions by the rules at hand and by whichever model decided, if it can still be found. They are
@@ -150,9 +153,9 @@ func (x *explainers) find(version string) (*model.Model, error) {
 
 // newExplainer makes an explainer of rules and a model, which may be nil.
 func newExplainer(rules *rule.Set, m *model.Model) (*explanation.Explainer, error) {
-	zone, err := time.LoadLocation("America/Sao_Paulo")
+	zone, err := shopZone()
 	if err != nil {
-		return nil, fmt.Errorf("load time zone: %w", err)
+		return nil, err
 	}
 	c := score.Config{Rules: rules, Windows: noWindows{}, Zone: zone, Now: time.Now}
 	var variables []string

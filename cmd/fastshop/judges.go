@@ -62,9 +62,12 @@ func (c *judges) open(dataDir string) (j judging, err error) {
 	return j, nil
 }
 
-func (c *judges) registry(dataDir string) *model.Registry {
-	if c.ModelsDir != "" {
-		return model.Open(c.ModelsDir)
+func (c *judges) registry(dataDir string) *model.Registry { return registryIn(c.ModelsDir, dataDir) }
+
+// registryIn is the registry of a folder, or that in a data folder if it is empty.
+func registryIn(modelsDir, dataDir string) *model.Registry {
+	if modelsDir != "" {
+		return model.Open(modelsDir)
 	}
 	return model.Open(filepath.Join(dataDir, "models"))
 }

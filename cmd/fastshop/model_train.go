@@ -88,9 +88,9 @@ func (c *modelTrain) Run(ctx context.Context, out streams) error {
 	if err != nil {
 		return err
 	}
-	zone, err := time.LoadLocation("America/Sao_Paulo")
+	zone, err := shopZone()
 	if err != nil {
-		return fmt.Errorf("load time zone: %w", err)
+		return err
 	}
 	variables := c.Variables
 	if len(variables) == 0 {
@@ -121,8 +121,7 @@ func (c *modelTrain) recipe() model.Recipe {
 func (c *modelTrain) keep(out streams, m *model.Model) error {
 	where := c.Out
 	if c.Out == "" {
-		j := judges{ModelsDir: c.ModelsDir}
-		if err := j.registry(c.DataDir).Add(m); err != nil {
+		if err := registryIn(c.ModelsDir, c.DataDir).Add(m); err != nil {
 			return err
 		}
 		where = "the registry; it judges nothing yet: fastshop model promote " + m.Version()

@@ -11,6 +11,7 @@ import (
 	"github.com/fastshop/pipeline/internal/backtest"
 	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/model"
+	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/score"
 )
 
@@ -24,6 +25,14 @@ type modelCommand struct {
 	Rollback modelRollback `cmd:"" help:"Make live what was live before."`
 }
 
+// registryFlags say where the models are.
+type registryFlags struct {
+	DataDir   string `help:"Data folder." default:"fastshop-data" type:"path"`
+	ModelsDir string `help:"Folder of models; models in the data folder if empty." type:"path" placeholder:"DIR"`
+}
+
+func (c *registryFlags) registry() *model.Registry { return registryIn(c.ModelsDir, c.DataDir) }
+
 // modelFlag names one model.
 type modelFlag struct {
 	Model     string `arg:"" help:"Version in the registry, built-in, live, or a file."`
@@ -32,8 +41,7 @@ type modelFlag struct {
 
 // load reads the model; there has to be one.
 func (c *modelFlag) load(dataDir string) (*model.Model, error) {
-	j := judges{ModelsDir: c.ModelsDir}
-	m, err := loadModel(j.registry(dataDir), c.Model, model.Live)
+	m, err := loadModel(registryIn(c.ModelsDir, dataDir), c.Model, model.Live)
 	if err == nil && m == nil {
 		err = withHint(errors.New("no model is live"), "fastshop model list shows what there is")
 	}
@@ -54,14 +62,12 @@ func summarize(m *model.Model, role string) modelSummary {
 }
 
 type modelList struct {
-	DataDir   string `help:"Data folder." default:"fastshop-data" type:"path"`
-	ModelsDir string `help:"Folder of models; models in the data folder if empty." type:"path" placeholder:"DIR"`
-	JSON      bool   `help:"Print JSON."`
+	registryFlags
+	JSON bool `help:"Print JSON."`
 }
 
 func (c *modelList) Run(out streams) error {
-	j := judges{ModelsDir: c.ModelsDir}
-	r := j.registry(c.DataDir)
+	r := c.registry()
 	versions, err := r.Versions()
 	if err != nil {
 		return err
@@ -119,14 +125,12 @@ func (c *modelShow) Run(out streams) error {
 }
 
 type modelPromote struct {
-	Version   string `arg:"" help:"Version of the registry, or none."`
-	Shadow    bool   `help:"Let it judge beside the live one, without effect."`
-	DataDir   string `help:"Data folder." default:"fastshop-data" type:"path"`
-	ModelsDir string `help:"Folder of models; models in the data folder if empty." type:"path" placeholder:"DIR"`
+	Version string `arg:"" help:"Version of the registry, or none."`
+	Shadow  bool   `help:"Let it judge beside the live one, without effect."`
+	registryFlags
 }
 
 func (c *modelPromote) Run(out streams) error {
-	j := judges{ModelsDir: c.ModelsDir}
 	role, version := model.Live, c.Version
 	if c.Shadow {
 		role = model.Shadow
@@ -134,7 +138,7 @@ func (c *modelPromote) Run(out streams) error {
 	if version == noModel {
 		version = ""
 	}
-	err := j.registry(c.DataDir).Assign(role, version, time.Now())
+	err := c.registry().Assign(role, version, time.Now())
 	if errors.Is(err, model.ErrUnknown) {
 		err = withHint(err, "fastshop model list shows the versions")
 	}
@@ -146,13 +150,11 @@ func (c *modelPromote) Run(out streams) error {
 }
 
 type modelRollback struct {
-	DataDir   string `help:"Data folder." default:"fastshop-data" type:"path"`
-	ModelsDir string `help:"Folder of models; models in the data folder if empty." type:"path" placeholder:"DIR"`
+	registryFlags
 }
 
 func (c *modelRollback) Run(out streams) error {
-	j := judges{ModelsDir: c.ModelsDir}
-	version, err := j.registry(c.DataDir).Rollback(time.Now())
+	version, err := c.registry().Rollback(time.Now())
 	if err != nil {
 		return err
 	}
@@ -176,7 +178,6 @@ type evaluation struct {
 	Frauds           int     `json:"frauds"`
 	AUC              float64 `json:"auc"`
 	AveragePrecision float64 `json:"average_precision"`
-	model.Figures    `json:"-"`
 }
 
 func (c *modelEvaluate) Run(ctx context.Context, out streams) error {
@@ -190,9 +191,9 @@ func (c *modelEvaluate) Run(ctx context.Context, out streams) error {
 	if err != nil {
 		return err
 	}
-	zone, err := time.LoadLocation("America/Sao_Paulo")
+	zone, err := shopZone()
 	if err != nil {
-		return fmt.Errorf("load time zone: %w", err)
+		return err
 	}
 	e, err := h.examples(ctx, m.Variables(), zone, p)
 	if err != nil {
@@ -248,6 +249,9 @@ type modelContribution struct {
 }
 
 func (c *modelExplain) Run(ctx context.Context, out streams) error {
+	if !payment.ValidID(c.ID) {
+		return unknownDecision()
+	}
 	m, err := c.load(c.DataDir)
 	if err != nil {
 		return err
@@ -256,7 +260,7 @@ func (c *modelExplain) Run(ctx context.Context, out streams) error {
 	var names []string
 	err = withStore(ctx, &c.places, func(s books) (err error) {
 		if stored, err = s.Decision(ctx, c.ID); errors.Is(err, ledger.ErrNotFound) {
-			return withHint(errors.New("no decision is stored under this id"), "ids are the shop's own")
+			return unknownDecision()
 		}
 		if err == nil {
 			names, err = s.Plan(ctx, stored.Decision.Features.Plan)
@@ -290,9 +294,9 @@ func contributions(m *model.Model, s *ledger.Stored, names []string) (base float
 	if err != nil {
 		return 0, nil, err
 	}
-	zone, err := time.LoadLocation("America/Sao_Paulo")
+	zone, err := shopZone()
 	if err != nil {
-		return 0, nil, fmt.Errorf("load time zone: %w", err)
+		return 0, nil, err
 	}
 	in, err := score.NewInputs(m.Variables(), plan, zone)
 	if err != nil {

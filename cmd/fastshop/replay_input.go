@@ -43,11 +43,9 @@ func openReplay(path, format string) (replayInput, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open input: %w", err)
 	}
-	r := io.Reader(file)
-	if strings.HasSuffix(path, ".gz") {
-		if r, err = gzip.NewReader(file); err != nil {
-			return nil, errors.Join(fmt.Errorf("unpack input: %w", err), file.Close())
-		}
+	r, err := unpacked(path, file)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
 	if format == "ndjson" {
 		lines := &lineReader{r: bufio.NewReaderSize(r, simulate.MaxLine)}
@@ -58,6 +56,18 @@ func openReplay(path, format string) (replayInput, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return &handbookInput{handbook: h, Closer: file}, nil
+}
+
+// unpacked is what a file's reader gives, unpacked if the name ends in .gz.
+func unpacked(path string, file io.Reader) (io.Reader, error) {
+	if !strings.HasSuffix(path, ".gz") {
+		return file, nil
+	}
+	r, err := gzip.NewReader(file)
+	if err != nil {
+		return nil, fmt.Errorf("unpack input: %w", err)
+	}
+	return r, nil
 }
 
 // handbookInput makes submissions of the handbook's rows: card payments in BRL at a terminal.

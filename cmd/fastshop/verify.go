@@ -113,9 +113,9 @@ func (c *verifyCommand) open(ctx context.Context, p *progress) (_ *verification,
 	if err != nil {
 		return nil, err
 	}
-	zone, err := time.LoadLocation("America/Sao_Paulo")
+	zone, err := shopZone()
 	if err != nil {
-		return nil, fmt.Errorf("load time zone: %w", err)
+		return nil, err
 	}
 	v := &verification{verifyCommand: c, show: p.show, windowOptions: velocity.Options{ProfileHorizon: profileHorizon, Location: zone}}
 	if v.plan, err = score.PlanFor(j.rules, j.variables()...); err != nil {

@@ -90,11 +90,23 @@ func cacheServer(ctx context.Context, place string, c *clouds) (redisvelocity.Se
 	return at.Server, nil
 }
 
+// zoneName is whose clock days and nights are of.
+const zoneName = "America/Sao_Paulo"
+
+// shopZone is the clock of the shop.
+func shopZone() (*time.Location, error) {
+	zone, err := time.LoadLocation(zoneName)
+	if err != nil {
+		return nil, fmt.Errorf("load time zone: %w", err)
+	}
+	return zone, nil
+}
+
 // plan is what the rules ask of the windows, and how these count.
 func (b *backends) plan() (velocity.Plan, *time.Location, error) {
-	zone, err := time.LoadLocation("America/Sao_Paulo")
+	zone, err := shopZone()
 	if err != nil {
-		return nil, nil, fmt.Errorf("load time zone: %w", err)
+		return nil, nil, err
 	}
 	plan, err := score.PlanFor(b.rules, b.variables()...)
 	b.windowOptions = velocity.Options{ProfileHorizon: profileHorizon, Location: zone}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/payment"
@@ -29,7 +30,8 @@ type Case struct {
 // Stage is what a history is played on.
 type Stage struct {
 	Rules    *rule.Set      // nil: none
-	Features []string       // variables of score.Schema that a model reads
+	Model    score.Model    // judges beside the rules; nil: none
+	Features []string       // variables of score.Schema that are looked at beside what Rules and Model read
 	Zone     *time.Location // whose clock "night" means
 	Maturity time.Duration  // after which a payment without a label counts as genuine; at least 1 second
 	Now      func() time.Time
@@ -52,7 +54,11 @@ type Rehearsal struct {
 
 // NewRehearsal makes an empty past. Its errors are those of score and velocity: an unknown feature, say.
 func NewRehearsal(s Stage) (*Rehearsal, error) {
-	plan, err := score.PlanFor(s.Rules, s.Features...)
+	var read []string
+	if s.Model != nil {
+		read = s.Model.Variables()
+	}
+	plan, err := score.PlanFor(s.Rules, append(slices.Clone(s.Features), read...)...)
 	if err != nil {
 		return nil, fmt.Errorf("prepare rehearsal: %w", err)
 	}
@@ -71,7 +77,7 @@ func NewRehearsal(s Stage) (*Rehearsal, error) {
 	if s.Declines == nil {
 		r.stage.Declines = func(*score.Result) bool { return false }
 	}
-	r.engine, err = score.New(score.Config{Rules: s.Rules, Plan: plan, Windows: r.windows, Zone: s.Zone, Now: s.Now})
+	r.engine, err = score.New(score.Config{Rules: s.Rules, Model: s.Model, Plan: plan, Windows: r.windows, Zone: s.Zone, Now: s.Now})
 	return r, err
 }
 

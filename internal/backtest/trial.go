@@ -8,7 +8,6 @@ import (
 	"github.com/fastshop/pipeline/internal/decision"
 	"github.com/fastshop/pipeline/internal/rule"
 	"github.com/fastshop/pipeline/internal/score"
-	"github.com/fastshop/pipeline/internal/velocity"
 )
 
 // Judge is what is put on trial: rules, a model or both, and the thresholds that make outcomes of their scores.
@@ -53,32 +52,14 @@ func NewTrial(j Judge, c Court) (*Trial, error) {
 	if err := j.Policy.Validate(); err != nil {
 		return nil, fmt.Errorf("prepare trial: %w", err)
 	}
-	var features []string
-	if j.Model != nil {
-		features = j.Model.Variables()
-	}
-	plan, err := score.PlanFor(j.Rules, features...)
+	r, err := NewRehearsal(Stage{
+		Rules: j.Rules, Model: j.Model, Zone: c.Zone, Maturity: c.Maturity, Now: c.Now,
+		Declines: func(r *score.Result) bool { return j.Policy.Asks(r) == decision.Decline },
+	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare trial: %w", err)
 	}
-	windows, err := velocity.NewMemory(plan, velocity.Options{LabelMaturity: max(c.Maturity, time.Second), Location: c.Zone})
-	if err != nil {
-		return nil, fmt.Errorf("prepare trial: %w", err)
-	}
-	rules := j.Rules
-	if rules == nil {
-		if rules, err = silence(); err != nil {
-			return nil, err
-		}
-	}
-	engine, err := score.New(score.Config{Rules: rules, Model: j.Model, Plan: plan, Windows: windows, Zone: c.Zone, Now: c.Now})
-	if err != nil {
-		return nil, fmt.Errorf("prepare trial: %w", err)
-	}
-	declines := func(r *score.Result) bool { return j.Policy.Asks(r) == decision.Decline }
-	return &Trial{policy: j.Policy, rehearsal: &Rehearsal{
-		stage: Stage{Declines: declines}, plan: plan, windows: windows, engine: engine,
-	}}, nil
+	return &Trial{rehearsal: r, policy: j.Policy}, nil
 }
 
 // Play judges the next payment as of its own time and lets the windows count it. Its errors are those of Rehearsal.Play.

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/rule"
+	"github.com/fastshop/pipeline/internal/score"
 )
 
 // inputs are what the rules and the model read and all that was stored, in the order of the schema. Without values, those
@@ -28,7 +28,7 @@ func (x *Explainer) inputs(c *Case, values []float64) []Input {
 		}
 		for name := range x.read {
 			if v := s.variable(name); v != nil && v.Type == rule.Text {
-				all = append(all, x.input(s, name, TextValue(ownText(c.Transaction, name)), true))
+				all = append(all, x.input(s, name, TextValue(score.OwnText(c.Transaction, name)), true))
 			}
 		}
 	}
@@ -63,29 +63,4 @@ func (x *Explainer) input(s *schema, name string, value Value, known bool) Input
 		}
 	}
 	return in
-}
-
-// ownText is what a transaction gives under the name of a text of the schema.
-func ownText(t *payment.Transaction, name string) string {
-	switch name {
-	case "tx.method":
-		return t.Method.String()
-	case "tx.channel":
-		return t.Channel.String()
-	case "tx.bin":
-		return t.Card.BIN
-	case "tx.brand":
-		return t.Card.Brand
-	case "tx.mcc":
-		return t.MCC
-	case "tx.merchant":
-		return t.Merchant
-	case "tx.terminal":
-		return t.Terminal
-	case "tx.uf":
-		return t.UF
-	case "tx.document":
-		return t.DocumentKind.String()
-	}
-	return ""
 }

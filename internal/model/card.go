@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -120,15 +121,7 @@ func (j judged) reliability() []Bin {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		switch {
-		case j.p[a] < j.p[b]:
-			return -1
-		case j.p[a] > j.p[b]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(j.p[a], j.p[b]) })
 	var bins []Bin
 	for b := range reliabilityBins {
 		part := order[len(order)*b/reliabilityBins : len(order)*(b+1)/reliabilityBins]
@@ -178,14 +171,6 @@ func (j judged) segments(by string, values []string, t Thresholds) []Segment {
 		}
 		all = append(all, *s)
 	}
-	slices.SortFunc(all, func(a, b Segment) int {
-		switch {
-		case a.Rows != b.Rows:
-			return b.Rows - a.Rows
-		case a.Value < b.Value:
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(all, func(a, b Segment) int { return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.Value, b.Value)) })
 	return all
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -82,7 +83,7 @@ func Fit(ctx context.Context, e Examples, r Recipe, progress func(done, of int))
 		j.p[i] = calibration.Probability(m)
 	}
 	card.Figures, card.Reliability = j.figures(thresholds, r.Costs), j.reliability()
-	for _, by := range sorted(hold.By) {
+	for _, by := range slices.Sorted(maps.Keys(hold.By)) {
 		card.Segments = append(card.Segments, j.segments(by, hold.By[by], thresholds)...)
 	}
 	card.Baseline = train.baseline()
@@ -186,13 +187,4 @@ func (e *Examples) importance(f *gbdt.Forest, c Calibration) []Importance {
 	}
 	slices.SortStableFunc(all, func(a, b Importance) int { return cmp.Compare(b.Mean, a.Mean) })
 	return all
-}
-
-func sorted(m map[string][]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -63,7 +63,8 @@ type scratch struct {
 	result rule.Result
 	events [1]velocity.Event
 	settle [1]velocity.Settlement
-	inputs []float64 // of a model
+	inputs []float64 // of the model
+	shadow []float64 // of the shadow model
 }
 
 // floorNames orders the outcomes that a rule may ask for.
@@ -106,7 +107,7 @@ func New(c Config) (*Engine, error) {
 }
 
 func (e *Engine) newScratch() *scratch {
-	return &scratch{input: e.Rules.NewInput(), inputs: make([]float64, max(e.model.width(), e.shadow.width()))}
+	return &scratch{input: e.Rules.NewInput(), inputs: make([]float64, e.model.width()), shadow: make([]float64, e.shadow.width())}
 }
 
 // bind resolves every variable that the rules read to where its value comes from.
@@ -198,7 +199,7 @@ func (e *Engine) ScoreIn(ctx context.Context, w Windows, t *payment.Transaction,
 		r.Degraded = true
 		r.Values = missing(len(e.planNames))
 	}
-	e.Evaluate(t, &r)
+	e.evaluate(t, &r, s)
 	if counted {
 		s.settle[0] = velocity.Settlement{
 			ID: t.ID, At: t.OccurredAt, Entities: s.events[0].Entities,
@@ -210,8 +211,7 @@ func (e *Engine) ScoreIn(ctx context.Context, w Windows, t *payment.Transaction,
 		}
 	}
 	if e.Seen != nil && e.model != nil && counted && !r.ModelGone {
-		e.model.Fill(t, r.Values, s.inputs)
-		e.Seen(s.inputs[:e.model.width()], r.Model)
+		e.Seen(s.inputs, r.Model)
 	}
 	r.Took = e.Now().Sub(start)
 	return r, nil
@@ -236,6 +236,11 @@ func missing(n int) []float64 {
 func (e *Engine) Evaluate(t *payment.Transaction, r *Result) {
 	s := e.scratch.Get().(*scratch)
 	defer e.scratch.Put(s)
+	e.evaluate(t, r, s)
+}
+
+// evaluate is Evaluate with memory of the caller's; the model's inputs are left in it.
+func (e *Engine) evaluate(t *payment.Transaction, r *Result, s *scratch) {
 	m := moment{Transaction: t, local: t.OccurredAt.In(e.Zone)}
 	for i := range e.fill {
 		f := &e.fill[i]
@@ -257,7 +262,7 @@ func (e *Engine) Evaluate(t *payment.Transaction, r *Result) {
 	e.Rules.Evaluate(s.input, &s.result)
 	r.Model, r.ModelGone = e.model.judge(t, r.Values, s.inputs)
 	r.Shadow = NoShadow
-	if points, gone := e.shadow.judge(t, r.Values, s.inputs); e.shadow != nil && !gone {
+	if points, gone := e.shadow.judge(t, r.Values, s.shadow); e.shadow != nil && !gone {
 		r.Shadow = points
 	}
 	e.combine(&s.result, r)

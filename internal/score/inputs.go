@@ -77,6 +77,16 @@ func ownNamed(name string) (o own, equal string, ok bool) {
 	return own{}, "", false
 }
 
+// OwnText is what a transaction itself gives under the name of a text, such as tx.method; "" for any other name.
+func OwnText(t *payment.Transaction, name string) string {
+	for _, o := range ownVariables() {
+		if o.Name == name && o.Type == rule.Text {
+			return o.text(&moment{Transaction: t})
+		}
+	}
+	return ""
+}
+
 // wayOf is which features a name is made of, and how; nil for a feature itself.
 func wayOf(name string) (needs []string, value func(amount float64, v [maxNeeds]float64) float64) {
 	for _, d := range derivedVariables() {

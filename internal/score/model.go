@@ -43,7 +43,6 @@ func (b *bound) judge(t *payment.Transaction, values, inputs []float64) (points 
 	if b == nil {
 		return 0, false
 	}
-	inputs = inputs[:b.width()]
 	b.Fill(t, values, inputs)
 	points, err := b.Points(inputs)
 	if err != nil {
