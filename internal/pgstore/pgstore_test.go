@@ -29,10 +29,12 @@ func TestContract(t *testing.T) {
 			at.open = true
 			return &placed{Store: store, close: func() { places.leave(at) }}
 		},
-		Erase: func(t *testing.T, s storetest.Store, customer payment.Token) {
-			if _, err := s.(*placed).Erase(t.Context(), customer); err != nil {
+		Erase: func(t *testing.T, s storetest.Store, customer payment.Token) int {
+			n, err := s.(*placed).Erase(t.Context(), customer)
+			if err != nil {
 				t.Fatal(err)
 			}
+			return int(n)
 		},
 		DeadLetters: func(t *testing.T, s storetest.Store) []pipeline.DeadLetter { return deadLetters(t, s.(*placed).Store) },
 		Alerts:      func(t *testing.T, s storetest.Store) []string { return alerts(t, s.(*placed).Store) },

@@ -24,10 +24,12 @@ func TestContract(t *testing.T) {
 			}
 			return store
 		},
-		Erase: func(t *testing.T, s storetest.Store, customer payment.Token) {
-			if _, err := s.(*sqlitestore.Store).Erase(t.Context(), customer); err != nil {
+		Erase: func(t *testing.T, s storetest.Store, customer payment.Token) int {
+			n, err := s.(*sqlitestore.Store).Erase(t.Context(), customer)
+			if err != nil {
 				t.Fatal(err)
 			}
+			return int(n)
 		},
 		DeadLetters: deadLetters,
 		Alerts:      alerts,

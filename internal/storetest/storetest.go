@@ -19,6 +19,8 @@ import (
 // Store is a store that can be closed.
 type Store interface {
 	pipeline.Store
+	pipeline.History
+	pipeline.Recounting
 	Close() error
 }
 
@@ -33,8 +35,8 @@ type Setting struct {
 type Subject struct {
 	// Open opens the store of a folder, making it if there is none.
 	Open func(t *testing.T, s Setting) Store
-	// Erase lets go of seal and payload MAC of a customer's transactions.
-	Erase func(t *testing.T, s Store, customer payment.Token)
+	// Erase lets go of seal and payload MAC of a customer's transactions, and returns how many they were.
+	Erase func(t *testing.T, s Store, customer payment.Token) int
 	// DeadLetters returns those that are open, oldest first.
 	DeadLetters func(t *testing.T, s Store) []pipeline.DeadLetter
 	// Alerts returns the ids of transactions for which an alert was opened.
@@ -76,6 +78,10 @@ func Run(t *testing.T, s Subject) {
 		{"labels of unknown transactions are not stored", labelUnknown},
 		{"replay tells what the windows need, in the order of commits", replay},
 		{"replay ends with its caller's error", replayEnds},
+		{"what was decided without windows is kept until it is counted", decidedWithoutWindows},
+		{"replay by the time of commits", replayCommitted},
+		{"labels of older transactions are replayed", replayLabeled},
+		{"what is uncounted is restored", uncount},
 		{"concurrent commits are each whole", concurrentCommits},
 		{"a failing batch does not fail its neighbors", failingNeighbor},
 		{"everything is there after a reopen", reopen},

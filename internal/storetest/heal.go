@@ -1,7 +1,8 @@
-package sqlitestore_test
+package storetest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -10,8 +11,17 @@ import (
 	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/pipeline"
 	"github.com/fastshop/pipeline/internal/review"
-	"github.com/fastshop/pipeline/internal/sqlitestore"
 )
+
+// people makes entries of a customer each.
+func people(from, n int) []pipeline.Entry {
+	entries := make([]pipeline.Entry, n)
+	for i := range entries {
+		entries[i] = entry(fmt.Sprintf("tx-%06d", from+i), from+i)
+		entries[i].Transaction.Customer = token(1, from+i)
+	}
+	return entries
+}
 
 // ids names transactions in order.
 func ids(rows []pipeline.Labeled) (ids []string) {
@@ -21,20 +31,21 @@ func ids(rows []pipeline.Labeled) (ids []string) {
 	return ids
 }
 
-func TestWhatWasDecidedWithoutWindowsIsKeptUntilItIsCounted(t *testing.T) {
-	s := open(t, t.TempDir(), sqlitestore.Options{})
-	all := samples(0, 6)
+// decidedWithoutWindows keeps in mind what was decided without windows until it is counted.
+func decidedWithoutWindows(t *testing.T, u Subject) {
+	s := u.open(t, Setting{})
+	all := people(0, 6)
 	for _, n := range []int{1, 2, 4, 5} {
 		all[n].Decision.Degraded |= decision.FeaturesDegraded
 	}
 	all[0].Decision.Degraded |= decision.ModelGone
 	all[4].Transaction.SealState, all[4].Transaction.Sealed, all[4].Transaction.MAC = payment.SealErased, nil, [32]byte{}
-	commit(t, s, all...)
-	if _, err := s.Label(t.Context(), []review.Label{{TransactionID: all[2].Transaction.ID, Verdict: review.Fraud, Source: review.PixMED, KnownAt: now}}); err != nil {
+	commit(t, s, batch(all...))
+	if _, err := s.Label(t.Context(), []review.Label{{TransactionID: all[2].Transaction.ID, Verdict: review.Fraud, Source: review.PixMED, KnownAt: day}}); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.Erase(t.Context(), all[5].Transaction.Customer); err != nil || n != 1 {
-		t.Fatalf("erased %d rows, %v", n, err)
+	if n := u.Erase(t, s, all[5].Transaction.Customer); n != 1 {
+		t.Fatalf("erased %d rows", n)
 	}
 	want := []string{all[1].Transaction.ID, all[2].Transaction.ID}
 	rows, seqs, err := s.Uncounted(t.Context(), 10)
@@ -52,23 +63,24 @@ func TestWhatWasDecidedWithoutWindowsIsKeptUntilItIsCounted(t *testing.T) {
 	if rows, _, err := s.Uncounted(t.Context(), 10); err != nil || !slices.Equal(ids(rows), want[1:]) {
 		t.Errorf("left uncounted are %v, %v", ids(rows), err)
 	}
-	verify(t, s)
+	u.Verify(t, s)
 }
 
-func TestReplayByTheTimeOfCommits(t *testing.T) {
-	at := now
-	s := open(t, t.TempDir(), sqlitestore.Options{Now: func() time.Time { return at }})
+// replayCommitted replays by the time of commits.
+func replayCommitted(t *testing.T, u Subject) {
+	at := day
+	s := u.open(t, Setting{Now: func() time.Time { return at }})
 	var want []string
 	for n := range 6 {
-		commit(t, s, samples(10*n, 2)...)
-		for _, e := range samples(10*n, 2) {
+		commit(t, s, batch(people(10*n, 2)...))
+		for _, e := range people(10*n, 2) {
 			want = append(want, e.Transaction.ID)
 		}
 		at = at.Add(time.Minute)
 	}
 	for minutes, left := range map[int]int{-5: 12, 0: 12, 3: 6, 5: 2, 6: 0} {
 		var got []string
-		err := s.ReplayCommitted(t.Context(), now.Add(time.Duration(minutes)*time.Minute), func(l pipeline.Labeled) error {
+		err := s.ReplayCommitted(t.Context(), day.Add(time.Duration(minutes)*time.Minute), func(l pipeline.Labeled) error {
 			got = append(got, l.ID)
 			return nil
 		})
@@ -77,16 +89,16 @@ func TestReplayByTheTimeOfCommits(t *testing.T) {
 		}
 	}
 	enough := errors.New("enough")
-	if err := s.ReplayCommitted(t.Context(), now, func(pipeline.Labeled) error { return enough }); !errors.Is(err, enough) {
+	if err := s.ReplayCommitted(t.Context(), day, func(pipeline.Labeled) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("ended with %v", err)
 	}
 }
 
-// TestLabelsOfOlderTransactionsAreReplayed labels what was committed before, once each in and out of the replayed range.
-func TestLabelsOfOlderTransactionsAreReplayed(t *testing.T) {
-	at := now
-	s := open(t, t.TempDir(), sqlitestore.Options{Now: func() time.Time { return at }})
-	all := samples(0, 5)
+// replayLabeled labels what was committed before, once each in and out of the replayed range.
+func replayLabeled(t *testing.T, u Subject) {
+	at := day
+	s := u.open(t, Setting{Now: func() time.Time { return at }})
+	all := people(0, 5)
 	label := func(n int, verdict review.Verdict) {
 		t.Helper()
 		if _, err := s.Label(t.Context(), []review.Label{{TransactionID: all[n].Transaction.ID, Verdict: verdict, Source: review.PixMED, KnownAt: at}}); err != nil {
@@ -94,19 +106,19 @@ func TestLabelsOfOlderTransactionsAreReplayed(t *testing.T) {
 		}
 		at = at.Add(time.Minute)
 	}
-	commit(t, s, all[:4]...)
+	commit(t, s, batch(all[:4]...))
 	label(0, review.Fraud)
-	commit(t, s, all[4])
+	commit(t, s, batch(all[4]))
 	label(4, review.Fraud)
 	label(2, review.Fraud)
 	label(3, review.Fraud)
 	label(2, review.Genuine)
-	if n, err := s.Erase(t.Context(), all[3].Transaction.Customer); err != nil || n != 1 {
-		t.Fatalf("erased %d rows, %v", n, err)
+	if n := u.Erase(t, s, all[3].Transaction.Customer); n != 1 {
+		t.Fatalf("erased %d rows", n)
 	}
 	for minutes, want := range map[int][]int{0: {0, 1, 2, 4}, 1: {4, 2}, 2: {2}, 4: {2}, 5: nil} {
 		var got []string
-		err := s.ReplayCommitted(t.Context(), now.Add(time.Duration(minutes)*time.Minute), func(l pipeline.Labeled) error {
+		err := s.ReplayCommitted(t.Context(), day.Add(time.Duration(minutes)*time.Minute), func(l pipeline.Labeled) error {
 			if l.Label == nil && l.ID != all[1].Transaction.ID || l.ID == all[2].Transaction.ID && l.Label.Verdict != review.Genuine {
 				t.Errorf("%s has label %+v", l.ID, l.Label)
 			}
@@ -122,21 +134,19 @@ func TestLabelsOfOlderTransactionsAreReplayed(t *testing.T) {
 		}
 	}
 	enough := errors.New("enough")
-	if err := s.ReplayCommitted(t.Context(), now.Add(4*time.Minute), func(pipeline.Labeled) error { return enough }); !errors.Is(err, enough) {
+	if err := s.ReplayCommitted(t.Context(), day.Add(4*time.Minute), func(pipeline.Labeled) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("ended with %v", err)
 	}
 }
 
-// TestUncountedAreRestored marks rows of all kinds: known and unknown, and of a customer who is erased before or after.
-func TestUncountedAreRestored(t *testing.T) {
-	s := open(t, t.TempDir(), sqlitestore.Options{})
-	all := samples(0, 4)
-	commit(t, s, all...)
-	if _, err := s.Erase(t.Context(), all[1].Transaction.Customer); err != nil {
-		t.Fatal(err)
-	}
+// uncount marks rows of all kinds: known and unknown, and of a customer who is erased before or after.
+func uncount(t *testing.T, u Subject) {
+	s := u.open(t, Setting{})
+	all := people(0, 4)
+	commit(t, s, batch(all...))
+	u.Erase(t, s, all[1].Transaction.Customer)
 	id := func(n int) string { return all[n].Transaction.ID }
-	if _, err := s.Label(t.Context(), []review.Label{{TransactionID: id(3), Verdict: review.Fraud, Source: review.PixMED, KnownAt: now}}); err != nil {
+	if _, err := s.Label(t.Context(), []review.Label{{TransactionID: id(3), Verdict: review.Fraud, Source: review.PixMED, KnownAt: day}}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -144,14 +154,12 @@ func TestUncountedAreRestored(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Erase(t.Context(), all[2].Transaction.Customer); err != nil {
-		t.Fatal(err)
-	}
+	u.Erase(t, s, all[2].Transaction.Customer)
 	rows, seqs, err := s.Uncounted(t.Context(), 10)
 	if err != nil || !slices.Equal(ids(rows), []string{id(0), id(3)}) || rows[0].Label != nil || rows[1].Label == nil {
 		t.Fatalf("uncounted are %v, %v", rows, err)
 	}
-	verify(t, s)
+	u.Verify(t, s)
 	if err := s.Counted(t.Context(), seqs); err != nil {
 		t.Fatal(err)
 	}
@@ -161,5 +169,5 @@ func TestUncountedAreRestored(t *testing.T) {
 	if err := s.Uncount(t.Context(), nil); err != nil {
 		t.Errorf("nothing to mark: %v", err)
 	}
-	verify(t, s)
+	u.Verify(t, s)
 }
