@@ -70,6 +70,9 @@ func (c *demoCommand) Run(ctx context.Context, out streams) error {
 	return c.finish(out, report)
 }
 
+// answerTime is how long the demo waits for answers to what it has sent when its time is up.
+const answerTime = 10 * time.Second
+
 // tellTime is how long a worker may take to tell of a batch that it has stored.
 const tellTime = 5 * time.Second
 
@@ -169,13 +172,17 @@ func (c *demoCommand) follow(ctx context.Context, stop func(), out streams, v *s
 	defer ticker.done()
 	start := time.Now()
 	done := make(chan error, 1)
-	go func() { done <- f.run(ctx) }()
+	answers, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(answerTime, giveUp) })()
+	go func() { done <- f.run(ctx, answers) }()
 	for {
 		select {
 		case err := <-done:
 			return f.ledger.report(time.Since(start)), err
 		case err := <-v.failed:
 			stop()
+			giveUp()
 			<-done
 			return nil, err
 		case <-time.After(time.Second):

@@ -49,9 +49,9 @@ const (
 	tick     = 20 * time.Millisecond
 )
 
-// run plays until the shop or ctx ends, and waits for answers. What is still unanswered when ctx ends was never
+// run plays until the shop or ctx ends, and waits for answers until answers ends. What is still unanswered then was never
 // acknowledged and does not count.
-func (f *feeder) run(ctx context.Context) error {
+func (f *feeder) run(ctx, answers context.Context) error {
 	defer f.calls.Wait()
 	sent := 0
 	last := time.Now()
@@ -72,20 +72,20 @@ func (f *feeder) run(ctx context.Context) error {
 			}
 		}
 		if item.Label != nil {
-			f.label(ctx, item.Label)
+			f.label(answers, item.Label)
 		} else {
-			f.pay(ctx, &item, due)
+			f.pay(answers, &item, due)
 			sent++
 		}
 		if f.tillN >= tillSize || time.Since(last) > 10*tick && f.tillN > 0 {
-			f.closeTill(ctx)
+			f.closeTill(answers)
 			last = time.Now()
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
 	}
-	f.closeTill(ctx)
+	f.closeTill(answers)
 	return nil
 }
 

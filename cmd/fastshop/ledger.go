@@ -15,7 +15,7 @@ import (
 type demoReport struct {
 	Seconds      float64          `json:"seconds"`
 	Transactions int              `json:"transactions"` // acknowledged by the server
-	Decisions    map[string]int   `json:"decisions"`    // stored, by outcome
+	Decisions    map[string]int   `json:"decisions"`    // of those, by outcome
 	PerSecond    float64          `json:"per_second"`
 	Latency      load.Percentiles `json:"latency_ms"` // of synchronous verdicts, from the moment each was due
 	Frauds       int              `json:"frauds"`
@@ -80,6 +80,7 @@ func (l *demoLedger) ack(id string) {
 	if e := l.sent[id]; e != nil && !e.acked {
 		e.acked = true
 		l.acked++
+		l.tally(e)
 	}
 }
 
@@ -103,8 +104,17 @@ func (l *demoLedger) decided(d *decision.Decision) {
 		return
 	}
 	e.outcome = d.Outcome
-	l.outcomes[d.Outcome]++
-	stopped := d.Outcome != decision.Approve
+	l.tally(e)
+}
+
+// tally counts what was both acknowledged and decided. The server may well have decided what it could no longer answer in
+// time: nobody was told of that.
+func (l *demoLedger) tally(e *entryInLedger) {
+	if !e.acked || !e.outcome.Valid() {
+		return
+	}
+	l.outcomes[e.outcome]++
+	stopped := e.outcome != decision.Approve
 	switch {
 	case e.fraud && stopped:
 		l.frauds++
