@@ -16,6 +16,7 @@ type backtestCommand struct {
 	TrainDays *int   `help:"Days to train on; with handbook 7." placeholder:"N"`
 	DelayDays *int   `help:"Days until a label is known, which are passed over between training and test; with handbook 7." placeholder:"N"`
 	TestDays  *int   `help:"Days to test on; with handbook 7." placeholder:"N"`
+	Features  string `help:"File for what the model read of the first fold's rows, as CSV for other programs." type:"path" placeholder:"FILE"`
 
 	trialFlags
 
@@ -34,14 +35,14 @@ func (c *backtestCommand) Validate() error {
 			c.Format = formatNDJSON
 		}
 	}
-	folds := c.FirstTest != "" || c.Folds != nil || c.TrainDays != nil || c.DelayDays != nil || c.TestDays != nil
+	folds := c.FirstTest != "" || c.Folds != nil || c.TrainDays != nil || c.DelayDays != nil || c.TestDays != nil || c.Features != ""
 	switch {
 	case c.Format == formatStore && len(c.Input) > 0:
 		return errors.New("--input is of --format handbook or ndjson: leave out one of them")
 	case c.Format != formatStore && len(c.Input) == 0:
 		return fmt.Errorf("--input is missing: give the file of the history, such as --input %s, more than once if it is in parts", map[string]string{formatHandbook: "handbook.csv.gz", formatNDJSON: "shop.ndjson"}[c.Format])
 	case c.Format != formatHandbook && folds:
-		return errors.New("--first-test, --folds, --train-days, --delay-days and --test-days are of --format handbook")
+		return errors.New("--first-test, --folds, --train-days, --delay-days, --test-days and --features are of --format handbook")
 	case c.Format == formatHandbook && (c.HTML != "" || c.Shadow || c.From != ""):
 		return errors.New("--html, --shadow and --from are of --format ndjson or store: handbook trains models of its own and tests them in folds")
 	case c.Shadow && c.Format != formatStore:

@@ -35,14 +35,14 @@ func (c *backtestCommand) handbook(ctx context.Context, out streams) error {
 	if err != nil {
 		return err
 	}
+	if err := c.writeFeatures(p, table); err != nil {
+		return protocolHint(err)
+	}
 	outcomes, err := p.Run(ctx, table, recipe.Learn, time.Now, func(fold, done, of int) {
 		progress.show("fold %d of %d: %d of %d trees", fold+1, p.Folds, done, of)
 	})
-	if errors.Is(err, backtest.ErrProtocol) {
-		return withHint(err, "the history must reach from before the first training day to the last test day; see --first-test, --folds and the others")
-	}
 	if err != nil {
-		return err
+		return protocolHint(err)
 	}
 	progress.done()
 	if c.JSON != "" {
@@ -54,7 +54,38 @@ func (c *backtestCommand) handbook(ctx context.Context, out streams) error {
 	return nil
 }
 
-// rehearse plays all files, one after the other, and keeps the rows that the folds need.
+// protocolHint says what to look at when a history does not cover its protocol.
+func protocolHint(err error) error {
+	if errors.Is(err, backtest.ErrProtocol) {
+		return withHint(err, "the history must reach from before the first training day to the last test day; see --first-test, --folds and the others")
+	}
+	return err
+}
+
+// writeFeatures writes the rows of the first fold, if they are wanted.
+func (c *backtestCommand) writeFeatures(p backtest.Protocol, table *backtest.Table) error {
+	if c.Features == "" {
+		return nil
+	}
+	fold, err := p.Fold(table, 0)
+	if err != nil {
+		return err
+	}
+	file, err := os.Create(c.Features)
+	if err != nil {
+		return fmt.Errorf("write features: %w", err)
+	}
+	if err := table.WriteCSV(file, fold); err != nil {
+		_ = file.Close() // the disk is full, or the like
+		return err
+	}
+	if err := file.Close(); err != nil {
+		return fmt.Errorf("write features: %w", err)
+	}
+	return nil
+}
+
+// rehearse plays all files, one after the other, and keeps the rows that the folds need. It ends with the last of them.
 func (c *backtestCommand) rehearse(ctx context.Context, p backtest.Protocol, features []string, progress *progress) (*backtest.Table, error) {
 	// The times of the file name no zone: night is what its own clock calls so.
 	r, err := backtest.NewRehearsal(backtest.Stage{Features: features, Zone: time.UTC, Maturity: p.LabelDelay(), Now: time.Now})
@@ -70,12 +101,17 @@ func (c *backtestCommand) rehearse(ctx context.Context, p backtest.Protocol, fea
 		h.size += info.Size()
 	}
 	for _, path := range c.Input {
-		if err := h.file(ctx, path); err != nil {
+		if err := h.file(ctx, path); errors.Is(err, errLastDay) {
+			break
+		} else if err != nil {
 			return nil, err
 		}
 	}
 	return h.table, nil
 }
+
+// errLastDay ends the reading: what comes later is of no fold.
+var errLastDay = errors.New("the last test day is over")
 
 // historyReader plays the files of a history.
 type historyReader struct {
@@ -119,13 +155,16 @@ func (h *historyReader) file(ctx context.Context, path string) error {
 
 // play takes one row into the rehearsal, and into the table if it is of the time that the folds need.
 func (h *historyReader) play(ctx context.Context, row *backtest.Row) error {
+	from, until := h.protocol.Span()
+	if !row.At.Before(until) {
+		return errLastDay
+	}
 	c, err := row.Case(h.protocol.LabelDelay())
 	if err != nil {
 		return err
 	}
 	features := h.row
-	from, until := h.protocol.Span()
-	if row.At.Before(from) || !row.At.Before(until) {
+	if row.At.Before(from) {
 		features = nil
 	}
 	_, err = h.rehearsal.Play(ctx, c, features)

@@ -68,8 +68,8 @@ var smallProtocol = []string{"--first-test", "2018-04-15", "--folds", "2", "--tr
 func TestBacktestRunsTheProtocol(t *testing.T) {
 	rows := handbookDays(18)
 	whole := handbookFile(t, "whole.csv", rows)
-	report := filepath.Join(t.TempDir(), "report.json")
-	code, stdout, stderr := backtestRun(append(smallProtocol, "--input", whole, "--json", report)...)
+	report, features := filepath.Join(t.TempDir(), "report.json"), filepath.Join(t.TempDir(), "features.csv")
+	code, stdout, stderr := backtestRun(append(smallProtocol, "--input", whole, "--json", report, "--features", features)...)
 	if code != exitDone || stderr != "" {
 		t.Fatalf("exit code %d, stderr %q", code, stderr)
 	}
@@ -85,6 +85,15 @@ func TestBacktestRunsTheProtocol(t *testing.T) {
 	}
 	if mean := (first.Folds[0].CP100 + first.Folds[1].CP100) / 2; first.Mean.CP100 < mean-1e-9 || first.Mean.CP100 > mean+1e-9 {
 		t.Errorf("mean of CP@100 is %v, want %v", first.Mean.CP100, mean)
+	}
+
+	table, err := os.ReadFile(features)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.HasPrefix(table, []byte("test,label,tx.amount,")) || bytes.Count(table, []byte("\n0,")) != first.Folds[0].TrainRows ||
+		bytes.Count(table, []byte("\n1,")) != first.Folds[0].TestRows {
+		t.Errorf("the features are not those of fold %+v:\n%.200s", first.Folds[0], table)
 	}
 
 	// The same in two parts, one of them packed, is the same history.

@@ -2,8 +2,9 @@
 
 usage: compare.py COMPARE [TABLE.csv]
 
-COMPARE is the built command internal/gbdt/compare. TABLE.csv has a column label (0 or 1) and features, nan being missing, in
-time order: the first 70 % are trained on, the rest is tested. Without one only seeded synthetic data are used. Everything
+COMPARE is the built command internal/gbdt/compare. TABLE.csv has a column label (0 or 1) and features, nan being missing. Rows
+with 1 in its column test are tested, the others trained on; without such a column the first 70 % are trained on.
+fastshop backtest --format handbook --features TABLE.csv writes one. Without a table only seeded synthetic data are used. Everything
 runs on the same rows, in float32, with the same settings and the same number of processors, in turns. Times mean something
 on an idle machine only: XGBoost's threads wait for one another busily. Ends with 1 if one of the bounds below is missed.
 """
@@ -45,8 +46,10 @@ def read(name):
     with open(name, encoding="utf-8") as file:
         header = file.readline().strip().split(",")
         table = numpy.loadtxt(file, delimiter=",", dtype=numpy.float32, ndmin=2)
-    label = header.index("label")
-    return [n for n in header if n != "label"], numpy.delete(table, label, axis=1), table[:, label] == 1
+    label = table[:, header.index("label")] == 1
+    test = table[:, header.index("test")] == 1 if "test" in header else numpy.arange(len(table)) >= int(0.7 * len(table))
+    features = [i for i, n in enumerate(header) if n not in ("label", "test")]
+    return [header[i] for i in features], table[:, features], label, test
 
 
 def average_precision(labels, scores):
@@ -145,13 +148,11 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         ours = Ours(command, folder, processors)
         names, table, labels = synthetic(2 * ROWS, 1)
-        sets = [("synthetic", names, table, labels, ROWS)]
-        for file in files:
-            names, table, labels = read(file)
-            sets.append((file, names, table, labels, int(0.7 * len(labels))))
-        for name, names, table, labels, cut in sets:
-            train = Table(folder, "train", names, table[:cut], labels[:cut])
-            test = Table(folder, "test", names, table[cut:], labels[cut:])
+        sets = [("synthetic", names, table, labels, numpy.arange(2 * ROWS) >= ROWS)]
+        sets += [(file, *read(file)) for file in files]
+        for name, names, table, labels, tested in sets:
+            train = Table(folder, "train", names, table[~tested], labels[~tested])
+            test = Table(folder, "test", names, table[tested], labels[tested])
             compare(report, name, ours, train, test, processors)
     sys.exit(report.failed)
 
