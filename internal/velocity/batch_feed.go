@@ -245,7 +245,9 @@ func (b *Batch) own(s *Share, seat *seat) {
 }
 
 // Appended tells that a block, the share's Block or its Later, was appended without reading what came before it, as
-// number at. The mirror takes it if it lacks nothing before.
+// number at. The mirror takes it if it lacks nothing before. Nobody has read of which generation that number is. If the
+// mirror still follows the one that the share knew it is of that one, or of a log of somebody else's that the mirror will
+// begin anew; but a mirror that has followed to another could take it for the number of a block that it lacks.
 func (b *Batch) Appended(s *Share, block []byte, at uint32) {
 	m := b.m
 	m.mu.Lock()
@@ -255,10 +257,11 @@ func (b *Batch) Appended(s *Share, block []byte, at uint32) {
 	if !s.located {
 		generation = s.Generation
 	}
-	if now, ok := seat.number(generation, at); ok && seat.next == now {
-		if err := m.take(seat, text(block)); err != nil {
-			panic(err) // what was written a moment ago cannot be read
-		}
+	if seat.next == 0 || seat.next != at || seat.generation != generation || m.moving == (place{s.Kind, s.Token}) {
+		return
+	}
+	if err := m.take(seat, text(block)); err != nil {
+		panic(err) // what was written a moment ago cannot be read
 	}
 }
 

@@ -32,6 +32,7 @@ type Mirror struct {
 	names   slab[counterpart]
 	keys    table    // of counterparts
 	used    uint32   // seat that was used last; the ring goes on to the one that was not used for longest
+	moving  place    // whose log is being replaced
 	dying   []uint32 // entities that nobody knows any more, whose records are yet to be let go
 	buried  int      // records of those
 	budget  int64
@@ -54,6 +55,12 @@ type seat struct {
 	prior      uint64 // generation that the mirror has seen replaced by this one, or 0
 	cut, shift uint32 // block cut of it, and those behind, have numbers here that are so much smaller (modulo 2^32)
 	prev, succ uint32 // in the ring of those without pins, if there are others
+}
+
+// place is the name of an entity; the zero place is nobody's.
+type place struct {
+	kind  payment.Kind
+	token payment.Token
 }
 
 // counterpart is a name that records use instead of a key: 32 bits in place of 64.

@@ -76,11 +76,27 @@ func (a *arena) listed(e *entity) []uint32 {
 	return refs
 }
 
+// Replace tells the mirror that the log of an entity is about to be replaced, and must be called before that: from now on
+// until Follow or Stay nobody can say of which generation a number is that comes back from the log. One log at a time.
+func (m *Mirror) Replace(kind payment.Kind, t payment.Token) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.moving = place{kind, t}
+}
+
+// Stay tells that the log was not replaced after all, or that nobody knows.
+func (m *Mirror) Stay() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.moving = place{}
+}
+
 // Follow tells the mirror that the blocks of a log before number oldNext were replaced by a snapshot of another generation:
 // next-1 blocks of base bytes. If it knew them all, it goes on with the snapshot.
 func (m *Mirror) Follow(kind payment.Kind, t payment.Token, old uint64, oldNext uint32, generation uint64, next, base uint32) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.moving = place{}
 	no, _ := m.findSeat(kind, &t)
 	if no == 0 {
 		return

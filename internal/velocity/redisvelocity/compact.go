@@ -130,6 +130,8 @@ func (w *Windows) snapshot(ctx context.Context, g grown) error {
 	for _, block := range blocks {
 		args = append(args, rueidis.BinaryString(block))
 	}
+	w.mirror.Replace(g.kind, g.token)
+	defer w.mirror.Stay()
 	return w.call(ctx, restoreTimeout, func(ctx context.Context, c client) error {
 		n, err := w.scripts.replace.run(ctx, c, key, args...).AsInt64()
 		if err == nil && n == 1 {
