@@ -35,6 +35,7 @@ type trialFlags struct {
 	Against      policyFlags `embed:"" prefix:"against-"`
 	ModelsDir    string      `help:"Folder of models; models in the data folder if empty." type:"path" placeholder:"DIR" group:"Trial"`
 	Shadow       bool        `help:"Judge nothing anew: show what the shadow model said of live traffic when it came, beside what was decided. Of the store only." group:"Trial"`
+	ShadowModel  string      `help:"Version of the shadow model that --shadow shows, if several spoke; the newest if empty." placeholder:"VERSION" group:"Trial" env:"-"`
 	Cards        int         `help:"Cards that are looked into on a day, the k of CP@k." default:"100" group:"Trial"`
 	HTML         string      `name:"html" help:"File for a report to read in a browser." type:"path" placeholder:"FILE"`
 }

@@ -57,3 +57,58 @@ func TestShadowReportIsAboutWhatTheShadowSaw(t *testing.T) {
 		t.Errorf("without a shadow: %v", err)
 	}
 }
+
+// named gives stored decisions a shadow model, decided an hour after one another.
+func named(version string, rows ...judgedLive) []judgedLive {
+	for i := range rows {
+		rows[i].decision.Shadow = version
+		rows[i].decision.DecidedAt = rows[i].Transaction.OccurredAt.Add(time.Hour)
+	}
+	return rows
+}
+
+func TestShadowReportIsAboutOneShadow(t *testing.T) {
+	rules, err := loadRules("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := []judgedLive{storedDay(0, 700, decision.Approve, true), storedDay(1, -1, decision.Approve, false), storedDay(2, 600, decision.Approve, false)}
+	first := named("trial/1", storedDay(3, 700, decision.Approve, true), storedDay(4, -1, decision.Approve, false), storedDay(7, -1, decision.Decline, true))
+	second := named("trial/2", storedDay(5, 900, decision.Approve, true), storedDay(6, 900, decision.Approve, false), storedDay(8, 700, decision.Decline, true))
+	rows := append(append(append([]judgedLive{}, old...), first[0], first[1], second[0], second[1], first[2], second[2]), named("", storedDay(30, -1, decision.Approve, false))...)
+	for name, c := range map[string]struct {
+		rows               []judgedLive
+		version, subject   string
+		payments, caught   int
+		alarms, baseCaught int
+		notes              []string
+	}{
+		"the newest":         {rows, "", "trial/2", 3, 2, 1, 1, []string{"Several shadow models spoke: one that is not named (2 decisions), trial/1 (3 decisions), trial/2 (3 decisions). These figures are of trial/2;"}},
+		"the one asked for":  {rows, "trial/1", "trial/1", 3, 1, 0, 1, []string{"These figures are of trial/1;"}},
+		"the only one":       {append(append([]judgedLive{}, second...), rows[len(rows)-1]), "", "trial/2", 3, 2, 1, 1, nil},
+		"none of them named": {append(append([]judgedLive{}, old...), rows[len(rows)-1]), "", "", 3, 1, 1, 0, []string{"from before shadow models were named"}},
+	} {
+		command := &backtestCommand{trialFlags: trialFlags{ShadowModel: c.version, policyFlags: policyFlags{350, 550, 800}, Cards: 1, costFlags: costFlags{CostFraud: 450, CostInsult: 60}}}
+		r, err := command.shadowReport(c.rows, rules, time.UTC)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if f := r.Candidate; f.Transactions != c.payments || f.FraudsCaught != c.caught || f.FalseAlarms != c.alarms || r.Live.FraudsCaught != c.baseCaught || f.Model != c.subject {
+			t.Errorf("%s: %+v of %q, live caught %d", name, f.Figures, f.Model, r.Live.FraudsCaught)
+		}
+		notes := strings.Join(r.Notes, " ")
+		for _, want := range c.notes {
+			if !strings.Contains(notes, want) {
+				t.Errorf("%s: notes %q lack %q", name, notes, want)
+			}
+		}
+		if len(c.notes) == 0 && strings.Contains(notes, "shadow models") {
+			t.Errorf("%s: notes %q", name, notes)
+		}
+	}
+	_, err = (&backtestCommand{trialFlags: trialFlags{ShadowModel: "trial/3"}}).shadowReport(rows, rules, time.UTC)
+	if err == nil || !strings.Contains(err.Error(), "trial/3") || !strings.Contains(hintOf(err, ""), "one that is not named, trial/1, trial/2") {
+		t.Errorf("a version that did not speak: %v, hint %q", err, hintOf(err, ""))
+	}
+}

@@ -69,7 +69,7 @@ func newTrialRun(c *backtestCommand, zone *time.Location, candidate *contender) 
 
 // play judges every payment in the order of time.
 func (b *trialRun) play(ctx context.Context, h history, p *progress) error {
-	end := h.heard()
+	end := backtest.Heard(h)
 	court := backtest.Court{Zone: b.zone, Maturity: labelMaturity, Now: time.Now}
 	trials := make([]*backtest.Trial, 0, 2)
 	for _, k := range []*contender{b.first, b.second} {
@@ -95,21 +95,9 @@ func (b *trialRun) play(ctx context.Context, h history, p *progress) error {
 		if len(verdicts) > 1 {
 			second = &verdicts[1]
 		}
-		b.add(c.Transaction, end.Sub(c.Transaction.OccurredAt) >= labelMaturity, c.Fraud, &verdicts[0], second)
+		b.add(c.Transaction, c.Settled(end, labelMaturity), c.Fraud, &verdicts[0], second)
 	}
 	return nil
-}
-
-// heard is until when something is heard of a history: its last payment or its last label. A payment that is younger than
-// labels take then is in no figure, also if it is known already to be a fraud: of its like only the frauds are known.
-func (h history) heard() time.Time {
-	end := h[len(h)-1].Transaction.OccurredAt
-	for _, c := range h {
-		if c.KnownAt.After(end) {
-			end = c.KnownAt
-		}
-	}
-	return end
 }
 
 // add counts one payment.

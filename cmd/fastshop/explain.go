@@ -25,7 +25,7 @@ type explainCommand struct {
 }
 
 func (c *explainCommand) Help() string {
-	return "What an analyst needs to answer a customer who asks why (LGPD, art. 20). It holds no personal data. With the rules that decided, and their model in --models-dir, it is computed anew from what was stored. While the server runs, GET /v1/decisions/{id}/explanation gives the same."
+	return "What an analyst needs to answer a customer who asks why (LGPD, art. 20). It holds no personal data. It is computed anew from what was stored, by the rules that decided, which are kept, and by their model in --models-dir; --rules is for decisions older than the keeping of rules. While the server runs, GET /v1/decisions/{id}/explanation gives the same."
 }
 
 func (c *explainCommand) Run(ctx context.Context, out streams) error {
@@ -59,7 +59,7 @@ func unknownDecision() error {
 	return withHint(errors.New("no decision is stored under this id"), "ids are the shop's own; a record may wait in the stream, or be a dead letter: fastshop deadletters list")
 }
 
-// explainers explain decisions by the rules at hand and by whichever model decided, if it can still be found. They are
+// explainers explain decisions by the rules and the model that decided: those at hand, or those that are kept. They are
 // safe for concurrent use.
 type explainers struct {
 	rules    *rule.Set
@@ -67,23 +67,28 @@ type explainers struct {
 	registry *model.Registry
 
 	mu   sync.Mutex
-	made map[string]*explanation.Explainer // by the version of the model, "" for none
+	made map[judgesOf]*explanation.Explainer
 }
 
-// maxExplainers bounds the models that are kept ready; the live one always is.
+// judgesOf are the versions of those who decided.
+type judgesOf struct{ rules, model string } // model is "" for none
+
+// maxExplainers bounds the rules and models that are kept ready; those at hand always are.
 const maxExplainers = 4
 
 func newExplainers(j *judging, r *model.Registry) *explainers {
-	return &explainers{rules: j.rules, live: j.live, registry: r, made: map[string]*explanation.Explainer{}}
+	return &explainers{rules: j.rules, live: j.live, registry: r, made: map[judgesOf]*explanation.Explainer{}}
 }
 
 // storedDecisions is what explaining asks of a store.
 type storedDecisions interface {
 	Decision(ctx context.Context, id string) (ledger.Stored, error)
 	Plan(ctx context.Context, version string) ([]string, error)
+	storedRules
 }
 
-// explain explains the decision of an id. Its error wraps ledger.ErrNotFound if there is none.
+// explain explains the decision of an id. Its error wraps ledger.ErrNotFound if there is none, and ledger.ErrCorrupt if the
+// rules that are kept for it are not those that decided.
 func (x *explainers) explain(ctx context.Context, store storedDecisions, id string) (explanation.Explanation, error) {
 	stored, err := store.Decision(ctx, id)
 	if err != nil {
@@ -93,43 +98,88 @@ func (x *explainers) explain(ctx context.Context, store storedDecisions, id stri
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) { // without names there is less to say, which the explanation says
 		return explanation.Explanation{}, err
 	}
-	by, err := x.by(stored.Decision.Model)
+	by, err := x.by(ctx, store, judgesOf{stored.Decision.RuleSet, stored.Decision.Model})
 	if err != nil {
 		return explanation.Explanation{}, err
 	}
 	return by.Of(explanation.Case{Transaction: &stored.Transaction, Decision: &stored.Decision, Names: names, Label: stored.Label}), nil
 }
 
-// by is the explainer with the model of a version, or with the live one if that version is gone.
-func (x *explainers) by(version string) (*explanation.Explainer, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if made, ok := x.made[version]; ok {
+// by is the explainer with the rules and the model of some versions, or with those at hand in the place of what is gone.
+func (x *explainers) by(ctx context.Context, store storedRules, want judgesOf) (*explanation.Explainer, error) {
+	if made := x.ready(want); made != nil {
 		return made, nil
 	}
-	m, err := x.find(version)
+	rules, err := x.rulesOf(ctx, store, want.rules)
+	if err != nil {
+		return nil, err
+	}
+	want.rules = rules.Version() // rules that are not kept may be so later, from another process
+	if made := x.ready(want); made != nil {
+		return made, nil
+	}
+	m, err := x.find(want.model)
 	if errors.Is(err, model.ErrUnknown) {
 		m, err = x.live, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	made, err := newExplainer(x.rules, m)
+	return x.make(want, rules, m)
+}
+
+// ready is nil if nothing is.
+func (x *explainers) ready(of judgesOf) *explanation.Explainer {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.made[of]
+}
+
+// make makes an explainer and keeps it ready.
+func (x *explainers) make(of judgesOf, rules *rule.Set, m *model.Model) (*explanation.Explainer, error) {
+	made, err := newExplainer(rules, m)
 	if err != nil {
 		return nil, err
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	if len(x.made) >= maxExplainers {
-		maps.DeleteFunc(x.made, func(old string, _ *explanation.Explainer) bool { return old != x.liveVersion() })
+		maps.DeleteFunc(x.made, func(old judgesOf, _ *explanation.Explainer) bool { return old != x.atHand() })
 	}
-	x.made[version] = made
+	x.made[of] = made
 	return made, nil
 }
 
-func (x *explainers) liveVersion() string {
-	if x.live == nil {
+// atHand are the rules and the model of this program's start.
+func (x *explainers) atHand() judgesOf { return judgesOf{x.rules.Version(), versionOf(x.live)} }
+
+// versionOf is "" for no model.
+func versionOf(m *model.Model) string {
+	if m == nil {
 		return ""
 	}
-	return x.live.Version()
+	return m.Version()
+}
+
+// rulesOf are the rules of a version: those at hand, or those that are kept. Where there are none, or none that this
+// program can run any more, they are those at hand, and the explanation says that others decided.
+func (x *explainers) rulesOf(ctx context.Context, store storedRules, version string) (*rule.Set, error) {
+	if version == x.rules.Version() {
+		return x.rules, nil
+	}
+	text, err := keptRules(ctx, store, version)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return x.rules, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var faults rule.Faults
+	set, err := rule.Compile(text, score.Schema())
+	if errors.As(err, &faults) {
+		return x.rules, nil
+	}
+	return set, err
 }
 
 // find looks for a model: the live one, those of the registry, the built-in one. Its error wraps model.ErrUnknown if it is
@@ -138,7 +188,7 @@ func (x *explainers) find(version string) (*model.Model, error) {
 	switch version {
 	case "":
 		return nil, nil
-	case x.liveVersion():
+	case versionOf(x.live):
 		return x.live, nil
 	}
 	m, err := x.registry.Load(version)
@@ -177,7 +227,7 @@ type noWindows struct{ score.Windows }
 
 // words are the texts of reason codes: of the rules, and of the variables of models.
 func (x *explainers) words() (func(code string) httpapi.Text, error) {
-	live, err := x.by(x.liveVersion())
+	live, err := x.make(x.atHand(), x.rules, x.live)
 	if err != nil {
 		return nil, err
 	}

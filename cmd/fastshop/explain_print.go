@@ -28,7 +28,7 @@ func explanationIn(language string) explanationWords {
 			recomputed: "computed anew from what was stored: score %d, agrees: %s\n", differs: "differs: %s\n",
 			rules: "\nrules that held:\n", none: "  none\n", shadow: "(shadow)", failed: "  could not be evaluated: %s\n",
 			model: "\nmodel %s: %d points; log-odds %s, of which %s without any variable\n", unknownModel: "\nmodel %s: points and contributions are not known\n",
-			contributions: "what speaks for fraud (+) and against it:\n", shadowModel: "\nshadow model: %d points, without effect\n",
+			contributions: "what speaks for fraud (+) and against it:\n", shadowModel: "\nshadow model%s: %d points, without effect\n",
 			inputs: "\nwhat was read (%s; - is nothing to say):\n", how: "\nHow it is decided\n", contest: "\nHow to contest\n",
 		}
 	}
@@ -40,7 +40,7 @@ func explanationIn(language string) explanationWords {
 		recomputed: "recalculada do que foi guardado: pontuação %d, confere: %s\n", differs: "diverge: %s\n",
 		rules: "\nregras que valeram:\n", none: "  nenhuma\n", shadow: "(em observação)", failed: "  não pôde ser avaliada: %s\n",
 		model: "\nmodelo %s: %d pontos; log-odds %s, das quais %s sem variável alguma\n", unknownModel: "\nmodelo %s: pontos e contribuições não são conhecidos\n",
-		contributions: "o que fala a favor de fraude (+) e contra:\n", shadowModel: "\nmodelo em observação: %d pontos, sem efeito\n",
+		contributions: "o que fala a favor de fraude (+) e contra:\n", shadowModel: "\nmodelo em observação%s: %d pontos, sem efeito\n",
 		inputs: "\no que foi lido (%s; - é nada a dizer):\n", how: "\nComo se decide\n", contest: "\nComo contestar\n",
 	}
 }
@@ -156,7 +156,11 @@ func (p *explanationPage) learned(e *explanation.Explanation) {
 			}
 		})
 	}
-	if e.ShadowModel != nil {
-		p.line(p.shadowModel, e.ShadowModel.Points)
+	if s := e.ShadowModel; s != nil {
+		version := s.Version
+		if version != "" {
+			version = " " + version
+		}
+		p.line(p.shadowModel, version, s.Points)
 	}
 }

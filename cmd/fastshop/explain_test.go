@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -13,7 +16,9 @@ import (
 
 	"github.com/fastshop/pipeline/internal/gbdt"
 	"github.com/fastshop/pipeline/internal/httpapi"
+	"github.com/fastshop/pipeline/internal/ledger"
 	"github.com/fastshop/pipeline/internal/model"
+	"github.com/fastshop/pipeline/internal/rule"
 )
 
 // stump is a model that finds amounts above R$ 50 suspicious.
@@ -85,7 +90,7 @@ func TestADecisionWithAModelIsExplained(t *testing.T) {
 		}
 	}
 	assign(first.Version())
-	p := start(t, dir, "")
+	p := start(t, dir, "", "--shadow-model", second.Version())
 	c := &canaryClient{t: t, p: p, places: map[string][]byte{}}
 	c.want(200, "POST", "/v1/decisions", "application/json", canaryPayment("canary-1", ""))
 	var verdict struct {
@@ -103,7 +108,8 @@ func TestADecisionWithAModelIsExplained(t *testing.T) {
 		t.Errorf("the verdict is %+v", verdict)
 	}
 	live := strings.TrimSpace(string(ask(t, p, "/v1/decisions/canary-1/explanation")))
-	for _, want := range []string{`"recomputed":true`, `"agrees":true`, `"version":"` + first.Version() + `"`, `"variable":"device.sd_7d","value":null,"log_odds":0`} {
+	for _, want := range []string{`"recomputed":true`, `"agrees":true`, `"version":"` + first.Version() + `"`, `"variable":"device.sd_7d","value":null,"log_odds":0`,
+		`"shadow_model":{"version":"` + second.Version() + `","points":`} {
 		if !strings.Contains(live, want) {
 			t.Errorf("lacks %s: %s", want, live)
 		}
@@ -118,7 +124,7 @@ func TestADecisionWithAModelIsExplained(t *testing.T) {
 		t.Errorf("with another model, the command says\n%s\nthe server said\n%s", later, live)
 	}
 	code, out, errs := program(t, append([]string{"explain", "canary-1"}, places...)...)
-	for _, want := range []string{"em análise (review)", "modelo " + first.Version(), "O valor desta compra.", "confere: sim", "Como contestar"} {
+	for _, want := range []string{"em análise (review)", "modelo " + first.Version(), "O valor desta compra.", "confere: sim", "Como contestar", "modelo em observação " + second.Version() + ": "} {
 		if code != exitDone || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, lacks %q: %s%s", code, want, out, errs)
 		}
@@ -134,7 +140,90 @@ func TestADecisionWithAModelIsExplained(t *testing.T) {
 	}
 }
 
-// TestExplainersAreBounded asks for models that are gone.
+// TestADecisionIsExplainedByTheRulesThatDecided decides under some rules, and asks why under others: of the server and of
+// the command, with the file that decided gone, and with the kept text damaged.
+func TestADecisionIsExplainedByTheRulesThatDecided(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	mine := filepath.Join(dir, "mine.yaml")
+	file := "name: mine\nversion: \"1\"\n# of the spring\nrules:\n  - id: any\n    code: ANY_AMOUNT\n    when: tx.amount > 1\n    points: 400\n    outcome: review\n    text: {pt: Um valor., en: An amount.}\n"
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(mine, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(file)
+	other := filepath.Join(dir, "other.yaml") // which says something else under the same id and code
+	newer := strings.NewReplacer("name: mine", "name: other", "400", "700", "outcome: review", "outcome: decline", "Um valor.", "PALAVRAS NOVAS.", "An amount.", "NEWER WORDS.").Replace(file)
+	if err := os.WriteFile(other, []byte(newer), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, dir, "", "--rules", mine)
+	c := &canaryClient{t: t, p: p, places: map[string][]byte{}}
+	c.want(200, "POST", "/v1/decisions", "application/json", canaryPayment("canary-1", ""))
+	const page = "/v1/decisions/canary-1/explanation"
+	first := strings.TrimSpace(string(ask(t, p, page)))
+	for _, want := range []string{`"recomputed":true`, `"agrees":true`, `"rule_set":"mine@`, `"en":"An amount."`, `"outcome":"review","shadow":false`} {
+		if !strings.Contains(first, want) {
+			t.Errorf("lacks %s: %s", want, first)
+		}
+	}
+	p.stop()
+	places := []string{"--data-dir", filepath.Join(dir, "data"), "--keys-dir", filepath.Join(dir, "keys")}
+	same := func(when, got string) {
+		t.Helper()
+		if got != first {
+			t.Errorf("%s:\n%s\nit was\n%s", when, got, first)
+		}
+	}
+	same("the command, with the built-in rules", explained(t, places...))
+	write(strings.Replace(file, "# of the spring", "# a comment is no other rule", 1))
+	p = start(t, dir, "", "--rules", mine)
+	same("after a comment was changed", strings.TrimSpace(string(ask(t, p, page))))
+	p.stop()
+	if err := os.Remove(mine); err != nil {
+		t.Fatal(err)
+	}
+	p = start(t, dir, "", "--rules", other)
+	for range 2 {
+		same("the server, with other rules", strings.TrimSpace(string(ask(t, p, page))))
+	}
+	c.p = p
+	c.want(200, "POST", "/v1/decisions", "application/json", canaryPayment("canary-2", ""))
+	if e := string(ask(t, p, "/v1/decisions/canary-2/explanation")); !strings.Contains(e, `"recomputed":true`) || !strings.Contains(e, "NEWER WORDS") || strings.Contains(e, "mine@") {
+		t.Errorf("a decision of the other rules: %s", e)
+	}
+	p.stop()
+	same("the command, with other rules", explained(t, append(places, "--rules", other)...))
+
+	store("UPDATE rule_sets SET text = CAST(replace(CAST(text AS TEXT), '400', '300') AS BLOB) WHERE version LIKE 'mine@%'")(t, filepath.Join(dir, "data"))
+	code, out, errs := program(t, append([]string{"explain", "canary-1", "--json"}, places...)...)
+	if code == exitDone || out != "" || !strings.Contains(errs, "the rules that are kept as mine@") || !strings.Contains(errs, "--rules FILE") {
+		t.Errorf("with a damaged text: exit code %d, %s%s", code, out, errs)
+	}
+	write(file)
+	same("a damaged text, and the file from elsewhere", explained(t, append(places, "--rules", mine)...))
+	if code, _, errs := program(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--rules", mine}, places...)...); code == exitDone || !strings.Contains(errs, "another rule file has this version") {
+		t.Errorf("a start over a damaged text: exit code %d, %s", code, errs)
+	}
+}
+
+// keptTexts are rules of a store, and how often it was asked.
+type keptTexts struct {
+	of    map[string]string
+	asked int
+}
+
+func (k *keptTexts) RuleSet(_ context.Context, version string) ([]byte, error) {
+	k.asked++
+	if text, ok := k.of[version]; ok {
+		return []byte(text), nil
+	}
+	return nil, ledger.ErrNotFound
+}
+
+// TestExplainersAreBounded asks for models and rules that are gone, and for many that are kept.
 func TestExplainersAreBounded(t *testing.T) {
 	t.Parallel()
 	rules, err := loadRules("")
@@ -143,16 +232,64 @@ func TestExplainersAreBounded(t *testing.T) {
 	}
 	live := stump(t, "live", 1)
 	x := newExplainers(&judging{rules: rules, live: live}, model.Open(t.TempDir()))
-	first, err := x.by(live.Version())
+	store := &keptTexts{of: map[string]string{}}
+	first, err := x.by(t.Context(), store, x.atHand())
+	if err != nil || store.asked != 0 {
+		t.Fatalf("asked %d times for the rules at hand: %v", store.asked, err)
+	}
+	want := []judgesOf{{"gone@1", live.Version()}, {"gone@2", "../../etc/passwd"}}
+	for _, version := range []string{"", "a/1", "b/1", "c/1", "d/1", "e/1", "../../etc/passwd"} {
+		want = append(want, judgesOf{rules.Version(), version})
+	}
+	for i := range 6 {
+		text := fmt.Sprintf("name: n%d\nversion: a\nrules:\n  - {id: r, code: R, when: tx.night, points: 1, text: {pt: a, en: b}}\n", i)
+		version, err := rule.Version([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		store.of[version] = text
+		want = append(want, judgesOf{version, ""})
+	}
+	for _, of := range want {
+		by, err := x.by(t.Context(), store, of)
+		if err != nil || by == nil {
+			t.Fatalf("%v: %v", of, err)
+		}
+		asked := store.asked
+		if again, err := x.by(t.Context(), store, of); err != nil || again != by || store.of[of.rules] != "" && store.asked != asked {
+			t.Errorf("%v is made anew: %v", of, err)
+		}
+		if again, err := x.by(t.Context(), store, x.atHand()); err != nil || again != first || len(x.made) > maxExplainers {
+			t.Errorf("after %v: the live one is made anew, or %d are kept: %v", of, len(x.made), err)
+		}
+	}
+}
+
+// TestKeptRulesAreChecked has texts that are not what their version says, and one that this program cannot run.
+func TestKeptRulesAreChecked(t *testing.T) {
+	t.Parallel()
+	rules, err := loadRules("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, version := range []string{"", "a/1", "b/1", "c/1", "d/1", "e/1", "../../etc/passwd"} {
-		if by, err := x.by(version); err != nil || by == nil {
-			t.Fatalf("%q: %v", version, err)
+	const of = "name: n\nversion: a\nrules:\n  - {id: r, code: R, when: tx.gone > 1, points: 1, text: {pt: a, en: b}}\n"
+	version, err := rule.Version([]byte(of))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := newExplainers(&judging{rules: rules}, model.Open(t.TempDir()))
+	for name, text := range map[string]string{
+		"another rule": strings.Replace(of, "> 1", "> 2", 1), "a cut text": of[:len(of)-9], "nothing": "", "another name": strings.Replace(of, "name: n", "name: m", 1),
+	} {
+		if _, err := x.by(t.Context(), &keptTexts{of: map[string]string{version: text}}, judgesOf{version, ""}); !errors.Is(err, ledger.ErrCorrupt) {
+			t.Errorf("%s: %v, want ErrCorrupt", name, err)
 		}
-		if again, err := x.by(live.Version()); err != nil || again != first || len(x.made) > maxExplainers {
-			t.Errorf("after %q: the live one is made anew, or %d are kept: %v", version, len(x.made), err)
-		}
+	}
+	atHand, err := x.by(t.Context(), &keptTexts{}, x.atHand())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if by, err := x.by(t.Context(), &keptTexts{of: map[string]string{version: of}}, judgesOf{version, ""}); err != nil || by != atHand {
+		t.Errorf("rules over a variable that is gone: %v", err)
 	}
 }

@@ -153,6 +153,7 @@ func (h history) examples(ctx context.Context, variables []string, zone *time.Lo
 	if err != nil {
 		return e, err
 	}
+	end := h[len(h)-1].Transaction.OccurredAt // a model learns what was known when the last payment was made
 	table := backtest.NewTable(variables)
 	row := make([]float64, len(variables))
 	for i, c := range h {
@@ -160,10 +161,10 @@ func (h history) examples(ctx context.Context, variables []string, zone *time.Lo
 			return e, err
 		}
 		p.show("playing the history: %s of %s payments", count(i+1), count(len(h)))
-		if !h.matured(c) {
+		if !c.Settled(end, labelMaturity) {
 			continue
 		}
-		c.Fraud = c.Fraud && !c.KnownAt.After(h.end()) // what will be known is not known yet
+		c.Fraud = c.Fraud && !c.KnownAt.After(end) // what will be known is not known yet
 		table.Add(c, row)
 		e.At = append(e.At, c.Transaction.OccurredAt)
 		e.By["uf"] = append(e.By["uf"], c.Transaction.UF)
@@ -171,12 +172,4 @@ func (h history) examples(ctx context.Context, variables []string, zone *time.Lo
 	}
 	e.Frame, e.Frauds = &gbdt.Frame{Names: table.Names, Columns: table.Columns}, table.Fraud
 	return e, nil
-}
-
-// end is when the last payment was made.
-func (h history) end() time.Time { return h[len(h)-1].Transaction.OccurredAt }
-
-// matured tells whether c is old enough for its truth to be taken as known.
-func (h history) matured(c backtest.Case) bool {
-	return h.end().Sub(c.Transaction.OccurredAt) >= labelMaturity
 }

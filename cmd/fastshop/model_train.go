@@ -47,18 +47,24 @@ func (s *sourceFlags) String() string {
 	return fmt.Sprintf("the store, %d days back", s.Days)
 }
 
-// costFlags are what outcomes cost, in reais.
+// costFlags are what outcomes cost, in reais, and what they are good for. The defaults are those of model.DefaultCosts.
 type costFlags struct {
 	CostFraud     float64 `help:"Reais that a fraud costs which goes through." default:"450" group:"Costs"`
 	CostInsult    float64 `help:"Reais that a genuine customer costs who is refused." default:"60" group:"Costs"`
 	CostReview    float64 `help:"Reais of an analyst's review." default:"8" group:"Costs"`
 	CostChallenge float64 `help:"Reais of a proof." default:"0.3" group:"Costs"`
+
+	ReviewStops      float64 `help:"Share of frauds that an analyst finds, 0 to 1." default:"0.9" placeholder:"SHARE" group:"Costs"`
+	ChallengeStops   float64 `help:"Share of frauds that fail at a proof, 0 to 1." default:"0.7" placeholder:"SHARE" group:"Costs"`
+	ReviewInsults    float64 `help:"Share of genuine customers who are lost over a review, 0 to 1." default:"0.05" placeholder:"SHARE" group:"Costs"`
+	ChallengeInsults float64 `help:"Share of genuine customers who are lost at a proof, 0 to 1." default:"0.1" placeholder:"SHARE" group:"Costs"`
 }
 
 func (c *costFlags) costs() model.Costs {
-	costs := model.DefaultCosts()
-	costs.Fraud, costs.Insult, costs.Review, costs.Challenge = 100*c.CostFraud, 100*c.CostInsult, 100*c.CostReview, 100*c.CostChallenge
-	return costs
+	return model.Costs{
+		Fraud: 100 * c.CostFraud, Insult: 100 * c.CostInsult, Review: 100 * c.CostReview, Challenge: 100 * c.CostChallenge,
+		ReviewStops: c.ReviewStops, ChallengeStops: c.ChallengeStops, ReviewInsults: c.ReviewInsults, ChallengeInsult: c.ChallengeInsults,
+	}
 }
 
 type modelTrain struct {

@@ -21,6 +21,7 @@ type books interface {
 	reading
 	listing
 	bound
+	dictionary
 	checking
 	uncounted
 	Close() error
@@ -42,12 +43,19 @@ type listing interface {
 	ListEntries(ctx context.Context) ([]ledger.ListEntry, error)
 }
 
-// bound says what a store belongs to and what its rows refer to.
+// bound says what a store belongs to.
 type bound interface {
 	Bind(ctx context.Context, name, value string) error
 	Bound(ctx context.Context, name string) (string, error)
+}
+
+// dictionary says what the versions mean that rows refer to.
+type dictionary interface {
 	PutPlan(ctx context.Context, version string, names []string) error
 	Plan(ctx context.Context, version string) ([]string, error)
+	PutRuleSet(ctx context.Context, version string, text []byte) error
+	RuleSet(ctx context.Context, version string) ([]byte, error)
+	RuleSets(ctx context.Context) ([]string, error)
 }
 
 // checking tells whether a store is as it should be.

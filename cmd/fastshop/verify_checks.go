@@ -20,9 +20,27 @@ func (v *verification) rows(ctx context.Context, f *finding) error {
 	counted, err := v.store.VerifyRows(ctx,
 		func(n int64) { v.show("reading stored rows: %s", count(n)) },
 		func(wrong *ledger.RowFault) { f.fault("%v", wrong) })
-	f.Detail = fmt.Sprintf("%s transactions, each once; %s alerts, %s labels and the totals agree with them",
-		count(counted.Transactions()), count(counted.Alerts), count(counted.Frauds+counted.Genuine))
+	if err != nil {
+		return err
+	}
+	rules, err := v.ruleSets(ctx, f)
+	f.Detail = fmt.Sprintf("%s transactions, each once; %s alerts, %s labels and the totals agree with them; %s rule sets kept",
+		count(counted.Transactions()), count(counted.Alerts), count(counted.Frauds+counted.Genuine), count(rules))
 	return err
+}
+
+// ruleSets checks that the rules that are kept are those of their versions, and returns how many they are.
+func (v *verification) ruleSets(ctx context.Context, f *finding) (int, error) {
+	versions, err := v.store.RuleSets(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, version := range versions {
+		if _, err := keptRules(ctx, v.store, version); err != nil {
+			f.fault("rule_sets: %v", err)
+		}
+	}
+	return len(versions), nil
 }
 
 // chains checks the audit chains against the rows that they cover.

@@ -40,6 +40,8 @@ func damagedRows() []damageCase {
 		{"row inserted", inserted, "audit personal data store"},
 		{"alert deleted", store("DELETE FROM alerts WHERE subject = (SELECT max(subject) FROM alerts)"), "store"},
 		{"alert changed", store("UPDATE alerts SET score = score + 1"), "store"},
+		{"rules changed", store("UPDATE rule_sets SET text = CAST(replace(CAST(text AS TEXT), 'points:', 'points: 1') AS BLOB)"), "store"},
+		{"rules under another version", store("UPDATE rule_sets SET version = version || '0'"), "store"},
 	}
 }
 

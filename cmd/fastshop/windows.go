@@ -140,7 +140,10 @@ func (b *backends) openEngine(ctx context.Context, w io.Writer, h hooks) error {
 		return err
 	}
 	version, names := b.engine.Plan()
-	return b.store.PutPlan(ctx, version, names)
+	if err := b.store.PutPlan(ctx, version, names); err != nil {
+		return err
+	}
+	return keepRules(ctx, b.store, b.rules)
 }
 
 // rebuild fills windows in memory from the store.

@@ -86,15 +86,15 @@ func Decided(d *decision.Decision) Verdict {
 	return v
 }
 
-// ShadowPoints are what the shadow model said when d was made. ok is false if it said nothing, which a stored decision
-// does not tell from 0 points.
+// ShadowPoints are what the shadow model said when d was made. ok is false if it said nothing; a decision that does not name
+// its shadow model does not tell that from 0 points.
 func ShadowPoints(d *decision.Decision) (points int, ok bool) {
 	for _, r := range d.Reasons {
 		if r.Rule == decision.ByShadow {
 			return r.Points, true
 		}
 	}
-	return 0, false
+	return 0, d.Shadow != ""
 }
 
 // Shadowed is the verdict that d would have been with the shadow model in the place of the live one: the points of the live

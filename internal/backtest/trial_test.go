@@ -210,6 +210,10 @@ func TestShadowResultsComeFromStoredDecisions(t *testing.T) {
 		if points, spoke := ShadowPoints(d); points != c.points || spoke != c.spoke {
 			t.Errorf("%s: shadow points are %d, %v", name, points, spoke)
 		}
+		d.Shadow = "trial/1"
+		if points, spoke := ShadowPoints(d); points != c.points || !spoke || Shadowed(d, decision.DefaultPolicy(), floors).Score != c.want.Score {
+			t.Errorf("%s: shadow points of a shadow model that is named are %d, %v", name, points, spoke)
+		}
 	}
 }
 

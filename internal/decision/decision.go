@@ -57,6 +57,7 @@ type Decision struct {
 	RuleSet       string   // version of the rules: name and checksum
 	Policy        string   // version of the thresholds
 	Model         string   // version of the learned model; empty while there is none
+	Shadow        string   // version of the model that judged beside it without effect; empty if none did, or if it was not noted yet
 	Features      Features // what the engine saw
 	Degraded      Degraded
 	Anomalous     bool // the amount was far from the customer's own past

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/payment"
@@ -136,7 +137,33 @@ func (p Policy) Asks(r *score.Result) Outcome {
 type Versions struct {
 	RuleSet string
 	Model   string
+	Shadow  string // counts if the shadow model judged
 	Plan    string
+}
+
+// ParsePolicy is the inverse of Version. ok is false for a text that is the version of no valid policy.
+func ParsePolicy(version string) (p Policy, ok bool) {
+	i := strings.LastIndexByte(version, '/')
+	if i < 0 {
+		return Policy{}, false
+	}
+	parts := strings.Split(version[i+1:], "-")
+	thresholds := [...]*int{&p.Challenge, &p.Review, &p.Decline}
+	if len(parts) != len(thresholds) {
+		return Policy{}, false
+	}
+	p.Name = version[:i]
+	for i, part := range parts {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return Policy{}, false
+		}
+		*thresholds[i] = n
+	}
+	if p.Version() != version || p.Validate() != nil {
+		return Policy{}, false
+	}
+	return p, true
 }
 
 // Decide makes the record of a verdict.
@@ -154,6 +181,9 @@ func (p Policy) Decide(t *payment.Transaction, r *score.Result, v Versions, path
 		Path:          path,
 		DecidedAt:     at.UTC().Truncate(time.Millisecond),
 		Took:          r.Took,
+	}
+	if r.Shadow != score.NoShadow {
+		d.Shadow = v.Shadow
 	}
 	d.mark(FeaturesDegraded, r.Degraded)
 	d.mark(RuleFailed, len(r.Failed) > 0)

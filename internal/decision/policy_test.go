@@ -71,6 +71,42 @@ func TestPolicyThresholdsMustAscend(t *testing.T) {
 	}
 }
 
+func TestAPolicyIsReadFromItsVersion(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := Policy{Name: rapid.StringMatching(`[a-z0-9/-]{0,12}`).Draw(t, "name")}
+		p.Challenge = rapid.IntRange(1, 1001).Draw(t, "challenge")
+		p.Review = rapid.IntRange(p.Challenge, 1001).Draw(t, "review")
+		p.Decline = rapid.IntRange(p.Review, 1001).Draw(t, "decline")
+		if got, ok := ParsePolicy(p.Version()); !ok || got != p {
+			t.Fatalf("%q is read as %+v, %t; it is %+v", p.Version(), got, ok, p)
+		}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringMatching(`[a-z/]{0,4}/?[-+0-9]{0,12}`).Draw(t, "text")
+		if got, ok := ParsePolicy(text); ok && (got.Version() != text || got.Validate() != nil) || !ok && got != (Policy{}) {
+			t.Fatalf("%q is read as %+v, %t", text, got, ok)
+		}
+	})
+	for _, text := range []string{
+		"", "default", "default/", "default/1-2", "default/1-2-3-4", "default/1-2-x", "default/01-2-3", "default/+1-2-3", "default/3-2-1",
+		"default/0-1-2", "default/1-2-1002", "350-550-800", "default/1-2-99999999999999999999",
+	} {
+		if p, ok := ParsePolicy(text); ok {
+			t.Errorf("%q is read as %+v", text, p)
+		}
+	}
+}
+
+func TestTheShadowIsNamedIfItJudged(t *testing.T) {
+	versions, at := Versions{Shadow: "trial/1"}, time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	for points, want := range map[int]string{score.NoShadow: "", 0: "trial/1", 900: "trial/1"} {
+		d := DefaultPolicy().Decide(&payment.Transaction{}, &score.Result{Shadow: points}, versions, Sync, at)
+		if d.Shadow != want || (len(d.Reasons) == 1) != (points > 0) || d.Outcome != Approve {
+			t.Errorf("with %d points: shadow %q, reasons %+v, %v", points, d.Shadow, d.Reasons, d.Outcome)
+		}
+	}
+}
+
 func TestAnErrorIsNeverAnApproval(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := score.Result{

@@ -4,7 +4,7 @@
 //
 // # What is guaranteed
 //
-// Nothing is stored for an explanation beside the decision. While rules and model are those that decided, [Explainer.Of]
+// Nothing is stored for an explanation with the decision. With the rules and the model that decided, [Explainer.Of]
 // judges the stored values again, and the same decision gives the same bytes of JSON whenever it is asked, also years
 // later and after its customer was erased: windows, clock and randomness are not read. It compares what comes out with
 // what was stored and says if they differ ([Explanation.Agrees]). With other rules or another model it says so, and holds
@@ -14,9 +14,9 @@
 //
 // # Limits
 //
-// No personal data and no token is in an explanation. What a shadow model read is not explained, nor are its points when
-// they were 0, for which nothing is stored. Thresholds and points help those who want to get around them: an explanation
-// is for the shop's own people, who answer the customer in the words of the reasons.
+// No personal data and no token is in an explanation. What a shadow model read is not explained; of decisions from before
+// shadow models were named, neither its version nor points of 0 are known. Thresholds and points help those who want to
+// get around them: an explanation is for the shop's own people, who answer the customer in the words of the reasons.
 package explanation
 
 import (
@@ -63,7 +63,7 @@ type Explanation struct {
 	Rules       []Rule   `json:"rules"`        // that held: live ones, the strongest first, then shadow rules
 	FailedRules []string `json:"failed_rules"` // ids of rules that could not be evaluated; known when Recomputed
 	Model       *Model   `json:"model"`        // nil: none judged
-	ShadowModel *Shadow  `json:"shadow_model"` // nil: none, or none that gave points
+	ShadowModel *Shadow  `json:"shadow_model"` // nil: none
 	Inputs      []Input  `json:"inputs"`
 
 	// Recomputed is true if the stored values were judged again by the rules and the model that decided. Then Agrees says
@@ -139,7 +139,8 @@ type Ground struct {
 
 // Shadow is what a shadow model said, without effect.
 type Shadow struct {
-	Points int `json:"points"`
+	Version string `json:"version,omitempty"` // empty if it was not stored yet
+	Points  int    `json:"points"`
 }
 
 // Input is something that was read.

@@ -2,6 +2,7 @@ package explanation_test
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"math"
 	"slices"
 	"strings"
@@ -75,6 +76,9 @@ func TestEveryDecisionIsWhole(t *testing.T) {
 		note("live rule", slices.ContainsFunc(e.Rules, func(r explanation.Rule) bool { return !r.Shadow && r.Outcome == "review" }))
 		note("rule failed", len(e.FailedRules) == 1 && e.FailedRules[0] == "fragile" && len(e.Degraded) == 1 && e.Degraded[0].Code == "rule_failed")
 		note("shadow model", e.ShadowModel != nil && e.ShadowModel.Points > 0)
+		if e.ShadowModel == nil || e.ShadowModel.Version != s.engine.Shadow.Version() {
+			t.Errorf("%s: shadow model %+v", e.TransactionID, e.ShadowModel)
+		}
 		if (inputs["device.count_24h"].Value.IsNothing()) != (i%2 == 1) {
 			t.Errorf("%s: a device is there, or is not", e.TransactionID)
 		}
@@ -150,13 +154,38 @@ func checkReasons(t *testing.T, e *explanation.Explanation, d *decision.Decision
 			got = append(got, g.Code)
 		}
 	}
-	if e.ShadowModel != nil {
+	if e.ShadowModel != nil && e.ShadowModel.Points > 0 {
 		got = append(got, decision.ShadowCode)
 	}
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(want, got) {
 		t.Errorf("reasons %v, stored are %v", got, want)
+	}
+}
+
+// TestAShadowModelIsNamed looks at decisions as they are stored since shadow models are named, and as they were before.
+func TestAShadowModelIsNamed(t *testing.T) {
+	s := newShop(t, newEngine(t, rulesFile, nil, nil))
+	s.decide(pay(1))
+	x := newExplainer(t, s.engine)
+	spoke := []decision.Reason{{Code: decision.ShadowCode, Rule: decision.ByShadow, Points: 40, Shadow: true}}
+	for name, of := range map[string]struct {
+		version string
+		reasons []decision.Reason
+		want    string
+	}{
+		"with points":       {"trial/1", spoke, `{"version":"trial/1","points":40}`},
+		"with no points":    {"trial/1", nil, `{"version":"trial/1","points":0}`},
+		"before, named not": {"", spoke, `{"points":40}`},
+		"before, no points": {"", nil, "null"},
+	} {
+		c := s.stored("order-1")
+		c.Decision.Shadow, c.Decision.Reasons = of.version, append(c.Decision.Reasons, of.reasons...)
+		e := x.Of(c)
+		if text, err := json.Marshal(e.ShadowModel); err != nil || string(text) != of.want || !*e.Agrees {
+			t.Errorf("%s: %s, agrees %v, %v", name, text, *e.Agrees, err)
+		}
 	}
 }
 

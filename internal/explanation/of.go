@@ -3,8 +3,6 @@ package explanation
 import (
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fastshop/pipeline/internal/decision"
@@ -35,7 +33,7 @@ func (x *Explainer) stored(c *Case) Explanation {
 		Degraded: []Missing{}, Rules: []Rule{}, FailedRules: []string{}, Differs: []string{},
 		Criteria: criteria(), Contest: contest(),
 	}
-	if p, ok := parsePolicy(d.Policy); ok {
+	if p, ok := decision.ParsePolicy(d.Policy); ok {
 		e.Policy.Challenge, e.Policy.Review, e.Policy.Decline = &p.Challenge, &p.Review, &p.Decline
 	}
 	for _, code := range d.Degraded.Names() {
@@ -44,11 +42,14 @@ func (x *Explainer) stored(c *Case) Explanation {
 	if d.Model != "" {
 		e.Model = &Model{Version: d.Model, Contributions: []Contribution{}, Grounds: []Ground{}}
 	}
+	if d.Shadow != "" {
+		e.ShadowModel = &Shadow{Version: d.Shadow}
+	}
 	for i := range d.Reasons {
 		x.addReason(&e, &d.Reasons[i])
 	}
 	if l := c.Label; l != nil {
-		e.Label = &Label{l.Verdict.String(), sourceName(l.Source), l.KnownAt.UTC()}
+		e.Label = &Label{l.Verdict.String(), l.Source.String(), l.KnownAt.UTC()}
 	}
 	return e
 }
@@ -56,7 +57,10 @@ func (x *Explainer) stored(c *Case) Explanation {
 func (x *Explainer) addReason(e *Explanation, r *decision.Reason) {
 	switch {
 	case r.Rule == decision.ByShadow:
-		e.ShadowModel = &Shadow{r.Points}
+		if e.ShadowModel == nil { // stored before shadow models were named
+			e.ShadowModel = &Shadow{}
+		}
+		e.ShadowModel.Points = r.Points
 	case r.Rule == decision.ByModel && e.Model != nil:
 		e.Model.Grounds = append(e.Model.Grounds, x.ground(r.Code, r.Points))
 	default:
@@ -82,28 +86,6 @@ func (x *Explainer) ground(code string, points int) Ground {
 		g.Text = &text
 	}
 	return g
-}
-
-// parsePolicy is the inverse of decision.Policy.Version.
-func parsePolicy(version string) (p decision.Policy, ok bool) {
-	i := strings.LastIndexByte(version, '/')
-	if i < 0 {
-		return p, false
-	}
-	p.Name = version[:i]
-	parts := strings.Split(version[i+1:], "-")
-	thresholds := [...]*int{&p.Challenge, &p.Review, &p.Decline}
-	if len(parts) != len(thresholds) {
-		return p, false
-	}
-	for i, part := range parts {
-		n, err := strconv.Atoi(part)
-		if err != nil {
-			return p, false
-		}
-		*thresholds[i] = n
-	}
-	return p, p.Version() == version && p.Validate() == nil
 }
 
 // values are the stored ones in the order of the engine's plan. The note says why the decision cannot be computed anew;
@@ -176,13 +158,13 @@ func (x *Explainer) recompute(e *Explanation, c *Case, values []float64) {
 // judgeable are the marks of a decision that come from judging, and not from reading windows or taking in.
 const judgeable = decision.RuleFailed | decision.ModelGone
 
-// differences names what of a decision is not what r says. A shadow model is left out: its version is not stored.
+// differences names what of a decision is not what r says. A shadow model is left out: it changes nothing, and need not be at hand.
 func differences(c *Case, r score.Result) (found []string) {
 	d := c.Decision
 	if d.Outcome == decision.Approve {
 		r.Grounds = nil // they are not stored with it
 	}
-	policy, ok := parsePolicy(d.Policy)
+	policy, ok := decision.ParsePolicy(d.Policy)
 	again := policy.Decide(c.Transaction, &r, decision.Versions{}, d.Path, d.DecidedAt)
 	differ := func(what string, does bool) {
 		if does {

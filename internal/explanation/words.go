@@ -1,10 +1,6 @@
 package explanation
 
-import (
-	"fmt"
-
-	"github.com/fastshop/pipeline/internal/review"
-)
+import "fmt"
 
 // criteria says how a decision comes about.
 func criteria() Text {
@@ -108,11 +104,4 @@ func orNone(version, none string) string {
 		return none
 	}
 	return version
-}
-
-// sourceName is the API's word for who found out.
-func sourceName(s review.Source) string {
-	return map[review.Source]string{
-		review.Chargeback: "chargeback", review.PixMED: "pix_med", review.Disposition: "disposition", review.Report: "report", review.Benchmark: "benchmark",
-	}[s]
 }

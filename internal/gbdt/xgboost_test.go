@@ -131,13 +131,90 @@ func TestReadUndoesWrite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(m, got); diff != "" || !sameBits(m.Base, got.Base) {
+		want := &Model{Names: m.Names, Base: m.Base, Trees: make([]Tree, len(m.Trees))}
+		for i, tree := range m.Trees {
+			want.Trees[i] = levels(tree)
+		}
+		if diff := cmp.Diff(want, got); diff != "" || !sameBits(m.Base, got.Base) {
 			t.Fatalf("(-want +got):\n%s", diff)
+		}
+		if row := drawRow(t, 4); !sameBits(plainMargin(m, row), plainMargin(got, row)) {
+			t.Fatalf("%v is predicted to be %v, and %v once written", row, plainMargin(m, row), plainMargin(got, row))
 		}
 		if err := got.Write(&again); err != nil || !bytes.Equal(b.Bytes(), again.Bytes()) {
 			t.Fatalf("the second file differs: %v", err)
 		}
 	})
+}
+
+// levels is a tree of drawTree, whose nodes stand level by level, without turned children.
+func levels(t Tree) Tree {
+	var out Tree
+	for level := []int32{0}; len(level) > 0; {
+		var next []int32
+		for _, i := range level {
+			n := t[i]
+			if n.Feature != Leaf {
+				next = append(next, n.Left, n.Right)
+			}
+			out = append(out, n)
+		}
+		level = next
+	}
+	child := int32(1)
+	for i := range out {
+		if out[i].Feature != Leaf {
+			out[i].Left, out[i].Right = child, child+1
+			child += 2
+		}
+	}
+	return out
+}
+
+// TestARightChildIsWrittenBehindItsSibling reads trees whose nodes stand as other software may put them: a right child
+// before its sibling, or far away from it.
+func TestARightChildIsWrittenBehindItsSibling(t *testing.T) {
+	apart := Tree{
+		{Feature: 0, Left: 4, Right: 1, Split: 1, Cover: 6}, {Feature: 1, Left: 2, Right: 5, Split: 2, Cover: 4, Missing: true},
+		{Feature: 2, Left: 3, Right: 6, Split: 3, Cover: 2}, {Feature: Leaf, Value: 0.1, Cover: 1}, {Feature: Leaf, Value: 0.2, Cover: 2},
+		{Feature: Leaf, Value: 0.4, Cover: 2}, {Feature: Leaf, Value: 0.8, Cover: 1},
+	}
+	paired := Tree{ // depth first, and in pairs all the same: it stays
+		{Feature: 0, Left: 1, Right: 2, Split: 1, Cover: 6}, {Feature: 1, Left: 3, Right: 4, Split: 2, Cover: 4}, {Feature: 2, Left: 5, Right: 6, Split: 3, Cover: 2},
+		{Feature: 0, Left: 7, Right: 8, Split: -1, Cover: 2}, {Feature: Leaf, Cover: 2}, {Feature: Leaf, Value: 1, Cover: 1}, {Feature: Leaf, Value: 2, Cover: 1},
+		{Feature: Leaf, Value: 3, Cover: 1}, {Feature: Leaf, Value: 4, Cover: 1},
+	}
+	m := &Model{Names: []string{"a", "b", "c"}, Trees: []Tree{apart, paired, {{Feature: Leaf, Value: 9}}}}
+	var b bytes.Buffer
+	if err := m.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range []string{`"left_children":[1,-1,3,5,-1,-1,-1]`, `"right_children":[2,-1,4,6,-1,-1,-1]`, `"parents":[2147483647,0,0,2,2,3,3]`, `"split_indices":[0,0,1,2,0,0,0]`} {
+		if !strings.Contains(b.String(), list) {
+			t.Errorf("lacks %s: %s", list, b.String())
+		}
+	}
+	got := mustRead(t, b.Bytes())
+	if diff := cmp.Diff(m.Trees[1:], got.Trees[1:]); diff != "" {
+		t.Errorf("trees that were in order (-want +got):\n%s", diff)
+	}
+	mine, theirs := mustForest(t, m), mustForest(t, got)
+	ours, read := make([]float64, 3), make([]float64, 3)
+	for i := range 64 {
+		row := []float64{float64(i % 4), float64(i / 4 % 4), float64(i / 16)}
+		if i%7 == 0 {
+			row[i%3] = math.NaN()
+		}
+		base, again := mine.Explain(row, ours), theirs.Explain(row, read)
+		if !sameBits(mine.Margin(row), theirs.Margin(row)) || math.Abs(base-again) > 1e-12 {
+			t.Errorf("%v: margin %v, base %v; once written %v, %v", row, mine.Margin(row), base, theirs.Margin(row), again)
+		}
+		for j := range ours {
+			if math.Abs(ours[j]-read[j]) > 1e-12 {
+				t.Errorf("%v: contributions %v, once written %v", row, ours, read)
+			}
+		}
+	}
 }
 
 func TestWriteKeepsWhatXGBoostWrote(t *testing.T) {

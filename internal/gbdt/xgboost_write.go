@@ -12,7 +12,8 @@ import (
 )
 
 // Write writes the model as JSON that XGBoost reads from version 1.7 on (xgb.Booster().load_model). The same model gives the
-// same bytes, and Read gives it back as it is, but for what its nodes do not use. XGBoost adds up in float32 and rounds the
+// same bytes, and Read gives it back as it is, but for what its nodes do not use, and for the order of nodes whose children
+// do not stand side by side: XGBoost looks for a right child behind the left one. XGBoost adds up in float32 and rounds the
 // probability of the base to it: predictions there differ by that much, some parts in ten million of a probability. Its
 // Python package takes no data whose feature names have one of [, ] and < in them, which Write does not mind. The
 // error wraps ErrModel if the model is not valid or cannot be said in this format (a base whose probability is 0 or 1 in
@@ -40,7 +41,7 @@ func (m *Model) Write(w io.Writer) error {
 		if i > 0 {
 			out.WriteByte(',')
 		}
-		t.write(out, i, len(m.Names))
+		t.paired().write(out, i, len(m.Names))
 	}
 	fmt.Fprintf(out, `]},"name":"%s"},"learner_model_param":{"base_score":"%s","boost_from_average":"1","num_class":"0",`+
 		`"num_feature":"%d","num_target":"1"},`, boosterName, appendFloat(nil, float32(score)), len(m.Names))
@@ -69,6 +70,23 @@ func (m *Model) quotedNames() ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSpace(b.Bytes()), nil
+}
+
+// paired is t with every right child just behind its left one: t itself, or its nodes level by level if it is not so.
+func (t Tree) paired() Tree {
+	if !slices.ContainsFunc(t, func(n Node) bool { return n.Feature != Leaf && n.Right != n.Left+1 }) {
+		return t
+	}
+	out := append(make(Tree, 0, len(t)), t[0])
+	for i := 0; i < len(out); i++ {
+		n := out[i]
+		if n.Feature == Leaf {
+			continue
+		}
+		out[i].Left, out[i].Right = int32(len(out)), int32(len(out)+1)
+		out = append(out, t[n.Left], t[n.Right])
+	}
+	return out
 }
 
 func (t Tree) write(out *bufio.Writer, id, features int) {

@@ -12,18 +12,6 @@ import (
 	"github.com/fastshop/pipeline/internal/review"
 )
 
-// The names of verdicts and sources on the wire. The benchmark's source is not among them: it comes from files only.
-var (
-	verdictNames = map[review.Verdict]string{review.Fraud: "fraud", review.Genuine: "genuine"}
-	sourceNames  = map[review.Source]string{
-		review.Chargeback: "chargeback", review.PixMED: "pix_med", review.Disposition: "disposition", review.Report: "report", review.Benchmark: "benchmark",
-	}
-	verdictsByName = map[string]review.Verdict{"fraud": review.Fraud, "genuine": review.Genuine}
-	sourcesByName  = map[string]review.Source{
-		"chargeback": review.Chargeback, "pix_med": review.PixMED, "disposition": review.Disposition, "report": review.Report,
-	}
-)
-
 // labelForm is a label on the wire.
 type labelForm struct {
 	TransactionID string `json:"transaction_id"`
@@ -129,7 +117,7 @@ func (a *api) storeLabels(c call, labels []review.Label) ([]bool, error) {
 	}
 	for i, l := range labels {
 		if stored[i] {
-			a.Metrics.Labeled(verdictNames[l.Verdict], sourceNames[l.Source])
+			a.Metrics.Labeled(l.Verdict.String(), l.Source.String())
 		}
 	}
 	return stored, nil
@@ -145,12 +133,12 @@ func decodeLabel(data []byte, now time.Time) (review.Label, *Problem) {
 	if !payment.ValidID(form.TransactionID) {
 		faults = append(faults, FieldError{"/transaction_id", "invalid", "use the id that the transaction was sent with"})
 	}
-	verdict, ok := verdictsByName[form.Verdict]
+	verdict, ok := review.ParseVerdict(form.Verdict)
 	if !ok {
 		faults = append(faults, FieldError{"/verdict", "invalid", "use fraud or genuine"})
 	}
-	source, ok := sourcesByName[form.Source]
-	if !ok {
+	source, ok := review.ParseSource(form.Source)
+	if !ok || source == review.Benchmark { // which comes from files only
 		faults = append(faults, FieldError{"/source", "invalid", "use chargeback, pix_med, disposition or report"})
 	}
 	known, fault := moment("/known_at", form.KnownAt)

@@ -205,7 +205,7 @@ func (a *api) getDecision(c call) error {
 }
 
 func wireLabel(l *review.Label) *labeled {
-	return &labeled{Verdict: verdictNames[l.Verdict], Source: sourceNames[l.Source], KnownAt: l.KnownAt.UTC()}
+	return &labeled{Verdict: l.Verdict.String(), Source: l.Source.String(), KnownAt: l.KnownAt.UTC()}
 }
 
 // charge takes n from the rate of the caller's key.

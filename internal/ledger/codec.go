@@ -11,7 +11,10 @@ import (
 
 // The stored form of a decision: a version byte, then its fields in the order of AppendDecision. Numbers are uvarints or
 // zigzag varints, texts have their length in front. The transaction's id is not in it: the row has it.
-const decisionVersion = 1
+const (
+	plainDecision    = 1 // no shadow model is named: all that there was before shadow models were
+	shadowedDecision = 2 // the version of the shadow model stands behind that of the model
+)
 
 // Bounds of a stored decision. What is beyond them is a mistake, and would be refused on the way back.
 const (
@@ -22,7 +25,11 @@ const (
 
 // AppendDecision appends the stored form of d to b.
 func AppendDecision(b []byte, d *decision.Decision) []byte {
-	b = append(b, decisionVersion, byte(d.Outcome), byte(d.Path), flag(d.Anomalous))
+	version := byte(plainDecision)
+	if d.Shadow != "" {
+		version = shadowedDecision
+	}
+	b = append(b, version, byte(d.Outcome), byte(d.Path), flag(d.Anomalous))
 	b = binary.AppendVarint(b, int64(d.Score))
 	b = binary.AppendUvarint(b, uint64(d.Degraded))
 	b = binary.AppendVarint(b, d.DecidedAt.UnixMilli())
@@ -30,6 +37,9 @@ func AppendDecision(b []byte, d *decision.Decision) []byte {
 	b = appendText(b, d.RuleSet)
 	b = appendText(b, d.Policy)
 	b = appendText(b, d.Model)
+	if version == shadowedDecision {
+		b = appendText(b, d.Shadow)
+	}
 	b = binary.AppendUvarint(b, uint64(len(d.Reasons)))
 	for i := range d.Reasons {
 		r := &d.Reasons[i]
@@ -93,8 +103,9 @@ func runStep(v float64) (uint64, bool) {
 // DecodeDecision is the inverse of AppendDecision. It accepts only what AppendDecision writes.
 func DecodeDecision(id string, b []byte) (decision.Decision, error) {
 	r := reader{b: b}
-	if v := r.byte(); v != decisionVersion {
-		return decision.Decision{}, fmt.Errorf("decode decision: version %d: %w", v, ErrCorrupt)
+	version := r.byte()
+	if version != plainDecision && version != shadowedDecision {
+		return decision.Decision{}, fmt.Errorf("decode decision: version %d: %w", version, ErrCorrupt)
 	}
 	d := decision.Decision{TransactionID: id, Outcome: decision.Outcome(r.byte()), Path: decision.Path(r.byte()), Anomalous: r.flag()}
 	d.Score = int(r.varint())
@@ -103,6 +114,10 @@ func DecodeDecision(id string, b []byte) (decision.Decision, error) {
 	d.DecidedAt = time.UnixMilli(r.varint()).UTC()
 	d.Took = time.Duration(r.varint())
 	d.RuleSet, d.Policy, d.Model = r.text(), r.text(), r.text()
+	if version == shadowedDecision {
+		d.Shadow = r.text()
+		r.bad = r.bad || d.Shadow == ""
+	}
 	if n := r.count(maxReasons); n > 0 {
 		d.Reasons = make([]decision.Reason, n)
 		for i := range d.Reasons {

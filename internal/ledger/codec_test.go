@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"bytes"
+	"encoding/hex"
 	"errors"
 	"math"
 	"strings"
@@ -32,6 +34,7 @@ var decisions = rapid.Custom(func(r *rapid.T) decision.Decision {
 		Score:   rapid.IntRange(0, 1000).Draw(r, "score"),
 		Reasons: rapid.SliceOfN(reason, 0, 8).Draw(r, "reasons"),
 		RuleSet: rapid.String().Draw(r, "rules"), Policy: rapid.String().Draw(r, "policy"), Model: rapid.String().Draw(r, "model"),
+		Shadow:    rapid.OneOf(rapid.Just(""), rapid.String()).Draw(r, "shadow model"),
 		Features:  decision.Features{Plan: rapid.String().Draw(r, "plan"), Values: rapid.SliceOfN(value, 0, 40).Draw(r, "values")},
 		Degraded:  decision.Degraded(rapid.Uint32().Draw(r, "degraded")),
 		Anomalous: rapid.Bool().Draw(r, "anomalous"),
@@ -62,6 +65,43 @@ func TestDecisionsComeBack(t *testing.T) {
 	})
 }
 
+// storedForms are decisions in the bytes that stores hold: none of them may ever change.
+var storedForms = []struct {
+	name, hex string
+	shadow    string
+}{
+	{"form 1", "01030201c80924f6c7f8e9bf68d089021464656661756c74403031323334353637383961621364656661756c742f3335302d3535302d3830301173686f702f3031323334353637" +
+		"38396162020c434152445f54455354494e470a636172642d6275727374e807000c534841444f575f4d4f44454c0c736861646f772d6d6f64656c500106706c616e2d310604010a3603000000000000d03f", ""},
+	{"form 2", "02030201c80924f6c7f8e9bf68d089021464656661756c74403031323334353637383961621364656661756c742f3335302d3535302d3830301173686f702f3031323334353637" +
+		"38396162" + "12747269616c2f636464306465303030303030" + "020c434152445f54455354494e470a636172642d6275727374e807000c534841444f575f4d4f44454c0c736861646f772d6d6f64656c500106706c616e2d310604010a3603000000000000d03f", "trial/cdd0de000000"},
+}
+
+func TestStoredFormsStayAsTheyAre(t *testing.T) {
+	for _, form := range storedForms {
+		b, err := hex.DecodeString(form.hex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := decision.Decision{
+			TransactionID: "tx-1", Outcome: decision.Review, Path: decision.Sync, Anomalous: true, Score: 612, Degraded: decision.WindowsSaturated | decision.ModelGone,
+			DecidedAt: time.Date(2026, 11, 21, 15, 0, 0, 123e6, time.UTC), Took: 17 * time.Microsecond,
+			RuleSet: "default@0123456789ab", Policy: "default/350-550-800", Model: "shop/0123456789ab", Shadow: form.shadow,
+			Reasons:  []decision.Reason{{Code: "CARD_TESTING", Rule: "card-burst", Points: 500}, {Code: "SHADOW_MODEL", Rule: "shadow-model", Points: 40, Shadow: true}},
+			Features: decision.Features{Plan: "plan-1", Values: []float64{math.NaN(), math.NaN(), 0, 1, -7, 0.25}},
+		}
+		got, err := DecodeDecision("tx-1", b)
+		if err != nil {
+			t.Fatalf("%s: %v", form.name, err)
+		}
+		if diff := same(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", form.name, diff)
+		}
+		if again := AppendDecision(nil, &want); !bytes.Equal(again, b) {
+			t.Errorf("%s is written as %x", form.name, again)
+		}
+	}
+}
+
 func TestMostFeatureValuesTakeLittleRoom(t *testing.T) {
 	values := make([]float64, 200)
 	for i := range values {
@@ -85,6 +125,8 @@ func FuzzDecodeDecision(f *testing.F) {
 	}
 	whole := AppendDecision(nil, &seed)
 	f.Add(whole)
+	seed.Shadow = "trial/1"
+	f.Add(AppendDecision(nil, &seed))
 	f.Add(whole[:len(whole)-3])
 	f.Add(append([]byte{9}, whole...))
 	f.Add([]byte{})
@@ -120,6 +162,12 @@ func TestDamagedDecisionsAreRefused(t *testing.T) {
 	long := decision.Decision{Outcome: decision.Approve, RuleSet: strings.Repeat("x", maxText+1)}
 	if _, err := DecodeDecision("id", AppendDecision(nil, &long)); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("with a text beyond its bound: %v", err)
+	}
+	nobody := AppendDecision(nil, &decision.Decision{Outcome: decision.Approve, Shadow: "x"})
+	at := bytes.IndexByte(nobody, 'x') - 1
+	nobody = append(nobody[:at:at], append([]byte{0}, nobody[at+2:]...)...)
+	if _, err := DecodeDecision("id", nobody); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("form 2 without a shadow model: %v", err)
 	}
 	for _, values := range [][]byte{{1, 3 | 4}, {1, 4<<2 | stepMissing}, {0xff, 0xff, 0xff, 0x7f}, {1, 0x80, 0}} {
 		r := reader{b: values}

@@ -36,6 +36,8 @@ var (
 	ErrForeign = errors.New("the store belongs to another")
 	// ErrPlan is wrapped when a plan's version is stored already with other names.
 	ErrPlan = errors.New("another feature plan has this version")
+	// ErrRuleSet is wrapped when a rule set's version is stored already with another text.
+	ErrRuleSet = errors.New("another rule file has this version")
 	// ErrCorrupt is wrapped when a stored value is not what this program writes.
 	ErrCorrupt = errors.New("stored value is corrupt: restore from a backup and run verify")
 )
@@ -123,6 +125,17 @@ func SplitNames(text string) []string {
 		return nil
 	}
 	return strings.Split(text, "\n")
+}
+
+// maxRuleSet bounds the text of a rule set, in bytes; package rule takes no larger file.
+const maxRuleSet = 1 << 20
+
+// CheckRuleSet refuses what is no version or no text of a rule set.
+func CheckRuleSet(version string, text []byte) error {
+	if version == "" || len(version) > maxText || len(text) == 0 || len(text) > maxRuleSet {
+		return fmt.Errorf("version of %d bytes or rule file of %d bytes is out of range", len(version), len(text))
+	}
+	return nil
 }
 
 // Leading is the code of the strongest live reason, which stands first: that of the alert.

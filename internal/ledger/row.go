@@ -80,7 +80,7 @@ func check(t *payment.Transaction, d *decision.Decision) error {
 	case len(d.Reasons) > maxReasons || len(d.Features.Values) > maxFeatures:
 		return fmt.Errorf("decision with %d reasons and %d features is too large", len(d.Reasons), len(d.Features.Values))
 	}
-	longest := max(len(d.RuleSet), len(d.Policy), len(d.Model), len(d.Features.Plan))
+	longest := max(len(d.RuleSet), len(d.Policy), len(d.Model), len(d.Shadow), len(d.Features.Plan))
 	for i := range d.Reasons {
 		longest = max(longest, len(d.Reasons[i].Code), len(d.Reasons[i].Rule))
 	}

@@ -38,6 +38,7 @@ func (m *Model) Describe() string {
 	line("## Thresholds and cost")
 	line("")
 	line("A fraud that goes through costs R$ %.2f, a genuine customer refused R$ %.2f, a review R$ %.2f, a proof R$ %.2f.", c.Costs.Fraud/100, c.Costs.Insult/100, c.Costs.Review/100, c.Costs.Challenge/100)
+	line("An analyst finds %.0f %% of the frauds and loses %.0f %% of the customers; a proof stops %.0f %% and loses %.0f %%.", 100*c.Costs.ReviewStops, 100*c.Costs.ReviewInsults, 100*c.Costs.ChallengeStops, 100*c.Costs.ChallengeInsult)
 	line("So challenging pays from a probability of %.4f, reviewing from %.4f, declining from %.4f.", c.Thresholds.Challenge, c.Thresholds.Review, c.Thresholds.Decline)
 	line("With that, of what is not approved %.1f %% are frauds, and %.1f %% of the frauds are not approved; a thousand payments cost R$ %.2f, and R$ %.2f if all were approved.",
 		100*f.Precision, 100*f.Recall, f.CostPerThousand/100, f.CostApproveAll/100)

@@ -11,7 +11,7 @@ BEGIN
         EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA fastshop FROM %I', name);
         EXECUTE format('GRANT USAGE ON SCHEMA fastshop TO %I', name);
         EXECUTE format('GRANT USAGE, SELECT ON SEQUENCE blocks TO %I', name);
-        EXECUTE format('GRANT SELECT ON labels, alerts, checkpoints, dead_letters, audit_entries, chains, plans, bindings, list_entries, list_changes, schema_versions TO %I', name);
+        EXECUTE format('GRANT SELECT ON labels, alerts, checkpoints, dead_letters, audit_entries, chains, plans, rule_sets, bindings, list_entries, list_changes, schema_versions TO %I', name);
         EXECUTE format('GRANT SELECT (seq, occurred_at, outcome, flags, customer, key, payload, decision, mac) ON transactions TO %I', name);
         EXECUTE format('GRANT EXECUTE ON FUNCTION id_key, append_audit TO %I', name);
         IF name IN ('fastshop_console', 'fastshop_privacy') THEN
@@ -31,7 +31,7 @@ BEGIN
             EXECUTE format('GRANT EXECUTE ON FUNCTION mark_uncounted TO %I', name);
         END IF;
         IF name IN ('fastshop_ingest', 'fastshop_processor', 'fastshop_privacy') THEN
-            EXECUTE format('GRANT INSERT ON plans, bindings TO %I', name);
+            EXECUTE format('GRANT INSERT ON plans, rule_sets, bindings TO %I', name);
         END IF;
         IF name = 'fastshop_processor' THEN
             EXECUTE format('GRANT INSERT, UPDATE ON checkpoints TO %I', name);

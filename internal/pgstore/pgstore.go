@@ -51,7 +51,8 @@
 //	checkpoints             S        SIU        S        S
 //	dead_letters            S        SI U*      S        S
 //	audit_entries, chains   S        S          S        S
-//	plans, bindings         SI       SI         S        SI
+//	plans, rule_sets        SI       SI         S        SI
+//	bindings                SI       SI         S        SI
 //	list_entries            SIUD     S          SIUD     SIUD
 //	list_changes            SI       S          SI       SI
 //	append_audit            yes      yes        yes      yes

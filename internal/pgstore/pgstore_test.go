@@ -111,7 +111,7 @@ func (p *places) at(t *testing.T, dir string) *place {
 }
 
 var tables = []string{
-	"transactions", "labels", "alerts", "checkpoints", "dead_letters", "audit_entries", "chains", "plans", "list_entries", "list_changes", "bindings",
+	"transactions", "labels", "alerts", "checkpoints", "dead_letters", "audit_entries", "chains", "plans", "rule_sets", "list_entries", "list_changes", "bindings",
 }
 
 // copy copies what is committed, as of one moment.

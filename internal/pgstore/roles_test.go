@@ -110,6 +110,7 @@ func useRoles(t *testing.T, stores map[string]*pgstore.Store) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	do("rule set of the start", ingest.PutRuleSet(t.Context(), "rules@0", []byte("name: rules")))
 	label := []review.Label{{TransactionID: sync.Transaction.ID, Verdict: review.Fraud, Source: review.Report, KnownAt: now}}
 	entry := ledger.ListEntry{List: payment.Blocked, Kind: 5, Token: payment.Token{1}}
 	do("synchronous commit", failure(ingest.Commit(t.Context(), pipeline.Batch{Chain: "sync", Entries: []pipeline.Entry{sync}})))
@@ -121,6 +122,7 @@ func useRoles(t *testing.T, stores map[string]*pgstore.Store) {
 		do("decision by "+name, failure(s.Decision(t.Context(), sync.Transaction.ID)))
 		do("replay by "+name, s.Replay(t.Context(), time.Time{}, func(pipeline.Labeled) error { return nil }))
 		do("dead letters by "+name, failure(s.DeadLetters(t.Context(), 0, -1)))
+		do("rule set by "+name, failure(s.RuleSet(t.Context(), "rules@0")))
 		do("totals by "+name, failure(s.Totals(t.Context())))
 		do("ready by "+name, s.Ready(t.Context()))
 		do("chains by "+name, failure(s.VerifyChains(t.Context())))
@@ -137,6 +139,7 @@ func useRoles(t *testing.T, stores map[string]*pgstore.Store) {
 	}
 	for _, s := range []*pgstore.Store{ingest, processor, privacy} {
 		do("plan", s.PutPlan(t.Context(), "v1", []string{"a"}))
+		do("rule set", s.PutRuleSet(t.Context(), "rules@1", []byte("name: rules")))
 		do("binding", s.Bind(t.Context(), "stream", "x"))
 	}
 	_, seqs, err := processor.Uncounted(t.Context(), 10)
@@ -209,6 +212,9 @@ func abuseRoles(t *testing.T, super string, all []string) {
 		"UPDATE chains SET seq = 0":                                         nil,
 		"INSERT INTO chains (chain) VALUES ('x')":                           nil,
 		"UPDATE plans SET names = ''":                                       nil,
+		"INSERT INTO rule_sets VALUES ('r@2', 'x')":                         {pgstore.IngestRole, pgstore.ProcessorRole, pgstore.PrivacyRole},
+		"UPDATE rule_sets SET text = ''":                                    nil,
+		"DELETE FROM rule_sets":                                             nil,
 		"UPDATE bindings SET value = ''":                                    nil,
 		"DELETE FROM list_changes":                                          nil,
 		"DELETE FROM list_entries":                                          {pgstore.IngestRole, pgstore.ConsoleRole, pgstore.PrivacyRole},

@@ -122,6 +122,9 @@ func (c *Config) versions() decision.Versions {
 	if c.Engine.Model != nil {
 		v.Model = c.Engine.Model.Version()
 	}
+	if c.Engine.Shadow != nil {
+		v.Shadow = c.Engine.Shadow.Version()
+	}
 	return v
 }
 

@@ -36,6 +36,36 @@ const (
 	Benchmark                     // a labeled file
 )
 
+var sourceNames = [...]string{"", "chargeback", "pix_med", "disposition", "report", "benchmark"}
+
+// String is the source's word in the API, or "" for an invalid source.
+func (s Source) String() string {
+	if int(s) < len(sourceNames) {
+		return sourceNames[s]
+	}
+	return ""
+}
+
+// ParseVerdict is the inverse of String. ok is false for any other text.
+func ParseVerdict(text string) (v Verdict, ok bool) {
+	for _, v := range [...]Verdict{Fraud, Genuine} {
+		if v.String() == text {
+			return v, true
+		}
+	}
+	return 0, false
+}
+
+// ParseSource is the inverse of String. ok is false for any other text.
+func ParseSource(text string) (s Source, ok bool) {
+	for s := Chargeback; s <= Benchmark; s++ {
+		if s.String() == text {
+			return s, true
+		}
+	}
+	return 0, false
+}
+
 // Label is what became known about a transaction.
 type Label struct {
 	TransactionID string

@@ -25,6 +25,7 @@ type Set struct {
 	name      string
 	edition   string
 	version   string
+	text      []byte // the file
 	rules     []Rule
 	programs  []program // beside rules
 	variables []Variable
@@ -55,7 +56,7 @@ func Compile(data []byte, schema []Variable) (*Set, error) {
 	if len(f.faults) > 0 {
 		return nil, f.faults.inOrder()
 	}
-	s := &Set{name: f.name, edition: f.version}
+	s := &Set{name: f.name, edition: f.version, text: slices.Clone(data)}
 	s.frames.New = func() any { return new(frame) }
 	for _, d := range f.drafts {
 		s.rules = append(s.rules, d.Rule)
@@ -97,6 +98,17 @@ func (f *file) check(l *language, d draft) compiled {
 		f.faults = append(f.faults, faults...)
 	}
 	return out
+}
+
+// Version reads a rule file and tells what version a set of it has, without compiling its expressions: what
+// [Set.Version] would be, also if they read variables that are there no more. What is wrong with the file is returned as
+// [Faults].
+func Version(data []byte) (string, error) {
+	f := readFile(data)
+	if len(f.faults) > 0 {
+		return "", f.faults.inOrder()
+	}
+	return version(f)
 }
 
 // version is the name with a checksum of what the file says: a comment, the order of keys or the
@@ -176,6 +188,9 @@ func (s *Set) Edition() string { return s.edition }
 // Version tells this content from any other: the name, "@" and the first 12 digits of a SHA-256 over what the
 // file says. It is stored with every decision.
 func (s *Set) Version() string { return s.version }
+
+// Text is the rule file as it was given to [Compile]. The copy is the caller's.
+func (s *Set) Text() []byte { return slices.Clone(s.text) }
 
 // Rules are the rules in the order of the file. The slice is the caller's.
 func (s *Set) Rules() []Rule {

@@ -6,6 +6,7 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -21,7 +22,17 @@ type Store interface {
 	pipeline.Store
 	pipeline.History
 	pipeline.Recounting
+	ruleSets
 	Close() error
+}
+
+// ruleSets is what explaining asks: the rules that decided, as text, by their version. What PutRuleSet was given is durable
+// when it returns, and never changes: the same again changes nothing, another text is ledger.ErrRuleSet. Both may be called
+// at once; a version that is not stored is ledger.ErrNotFound.
+type ruleSets interface {
+	PutRuleSet(ctx context.Context, version string, text []byte) error
+	RuleSet(ctx context.Context, version string) ([]byte, error)
+	RuleSets(ctx context.Context) ([]string, error) // the versions, in the order of their names
 }
 
 // Setting is what a case asks of the store that it opens.
@@ -82,6 +93,8 @@ func Run(t *testing.T, s Subject) {
 		{"replay by the time of commits", replayCommitted},
 		{"labels of older transactions are replayed", replayLabeled},
 		{"what is uncounted is restored", uncount},
+		{"a rule set is kept as it was, and never replaced", ruleSetKept},
+		{"of two texts that come at once for a version of the rules one is kept", ruleSetRace},
 		{"concurrent commits are each whole", concurrentCommits},
 		{"a failing batch does not fail its neighbors", failingNeighbor},
 		{"everything is there after a reopen", reopen},
@@ -163,6 +176,7 @@ func entry(id string, n int) pipeline.Entry {
 			Reasons:       []decision.Reason{{Code: "CARD_TESTING", Rule: "card-testing", Points: n % 100}},
 			RuleSet:       "default@1",
 			Policy:        "policy@1",
+			Shadow:        []string{"", "trial/1"}[n%2],
 			Features:      decision.Features{Plan: "plan@1", Values: []float64{float64(n), 0, 0.5}},
 			Anomalous:     n%7 == 0,
 			Path:          decision.Async,

@@ -85,6 +85,12 @@ SELECT list, kind, token, seq, expires_at, reason, added_by, added_at FROM list_
 -- name: Plan :many
 SELECT names FROM plans WHERE version = @version;
 
+-- name: RuleSet :many
+SELECT text FROM rule_sets WHERE version = @version;
+
+-- name: RuleSets :many
+SELECT version FROM rule_sets ORDER BY version COLLATE "C";
+
 -- name: Binding :many
 SELECT value FROM bindings WHERE name = @name;
 

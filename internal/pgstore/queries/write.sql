@@ -31,6 +31,9 @@ INSERT INTO list_changes (seq, removed, list, kind, expires_at, at) VALUES (@seq
 -- name: PutPlan :exec
 INSERT INTO plans (version, names) VALUES (@version, @names) ON CONFLICT DO NOTHING;
 
+-- name: PutRuleSet :exec
+INSERT INTO rule_sets (version, text) VALUES (@version, @text) ON CONFLICT DO NOTHING;
+
 -- name: Bind :exec
 INSERT INTO bindings (name, value) VALUES (@name, @value) ON CONFLICT DO NOTHING;
 

@@ -104,6 +104,11 @@ type Plan struct {
 	Names   string
 }
 
+type RuleSet struct {
+	Version string
+	Text    []byte
+}
+
 type Transaction struct {
 	Seq        int64
 	OccurredAt time.Time

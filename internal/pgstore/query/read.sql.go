@@ -560,6 +560,54 @@ func (q *Queries) ReplayStart(ctx context.Context, since *time.Time) (int64, err
 	return column_1, err
 }
 
+const ruleSet = `-- name: RuleSet :many
+SELECT text FROM rule_sets WHERE version = $1
+`
+
+func (q *Queries) RuleSet(ctx context.Context, version string) ([][]byte, error) {
+	rows, err := q.db.Query(ctx, ruleSet, version)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items [][]byte
+	for rows.Next() {
+		var text []byte
+		if err := rows.Scan(&text); err != nil {
+			return nil, err
+		}
+		items = append(items, text)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const ruleSets = `-- name: RuleSets :many
+SELECT version FROM rule_sets ORDER BY version COLLATE "C"
+`
+
+func (q *Queries) RuleSets(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, ruleSets)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var version string
+		if err := rows.Scan(&version); err != nil {
+			return nil, err
+		}
+		items = append(items, version)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const sealed = `-- name: Sealed :many
 SELECT seq, sealed FROM transactions WHERE seq = ANY ($1::bigint[]) AND sealed IS NOT NULL
 `

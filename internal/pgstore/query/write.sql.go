@@ -288,6 +288,20 @@ func (q *Queries) PutPlan(ctx context.Context, arg PutPlanParams) error {
 	return err
 }
 
+const putRuleSet = `-- name: PutRuleSet :exec
+INSERT INTO rule_sets (version, text) VALUES ($1, $2) ON CONFLICT DO NOTHING
+`
+
+type PutRuleSetParams struct {
+	Version string
+	Text    []byte
+}
+
+func (q *Queries) PutRuleSet(ctx context.Context, arg PutRuleSetParams) error {
+	_, err := q.db.Exec(ctx, putRuleSet, arg.Version, arg.Text)
+	return err
+}
+
 const subjects = `-- name: Subjects :many
 SELECT seq, key, outcome, flags, payload FROM transactions WHERE key = ANY ($1::bytea[])
 `
