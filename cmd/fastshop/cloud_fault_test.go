@@ -35,6 +35,7 @@ type cloudShop struct {
 	answers map[string]cloudVerdict // verdicts that were given; guarded by checkout.mu, as those below
 	tried   map[string]bool         // what was sent at least once
 	orders  [][]string              // for each sender, in order, what was acknowledged in batches at its first attempt
+	buyers  map[string]string       // customers of those, by transaction
 
 	taken    atomic.Int64 // acknowledgments without a verdict
 	decided  atomic.Int64 // verdicts
@@ -60,8 +61,8 @@ func newCloudShop(t *testing.T, seed uint64) *cloudShop {
 	}
 	return &cloudShop{
 		checkout: &checkout{t: t, world: world, acked: map[string]bool{}}, answers: map[string]cloudVerdict{}, tried: map[string]bool{},
-		orders: make([][]string, cloudSenders),
-		http:   &http.Client{Timeout: 40 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
+		orders: make([][]string, cloudSenders), buyers: map[string]string{},
+		http: &http.Client{Timeout: 40 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}},
 	}
 }
 
@@ -144,8 +145,36 @@ func (c *cloudShop) sendBatch(ctx context.Context, till int, items []simulate.It
 	if first && !slices.ContainsFunc(items, func(i simulate.Item) bool { return !c.acked[i.ID] }) {
 		for _, i := range items {
 			c.orders[till] = append(c.orders[till], i.ID)
+			c.buyers[i.ID] = c.buyer(i)
 		}
 	}
+}
+
+// buyer is the shop's own id of an item's customer.
+func (c *cloudShop) buyer(i simulate.Item) string {
+	var s struct {
+		Customer struct{ ID string }
+	}
+	if err := json.Unmarshal(i.Submission, &s); err != nil || s.Customer.ID == "" {
+		c.t.Errorf("%s has no customer: %v", i.ID, err)
+	}
+	return s.Customer.ID
+}
+
+// pairs is how many transactions came from a till after another one of the same customer.
+func (c *cloudShop) pairs() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, order := range c.orders {
+		seen := map[string]bool{}
+		for _, id := range order {
+			if seen[c.buyers[id]] {
+				n++
+			}
+			seen[c.buyers[id]] = true
+		}
+	}
+	return n
 }
 
 // first tells whether none of the items was sent before, and notes that they are now.
