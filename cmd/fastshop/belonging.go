@@ -21,9 +21,12 @@ func (p *places) keysMatch() error {
 	if p.storeEmbedded() && p.keysEmbedded() && exists(p.DataDir, storeFile) && !exists(p.KeysDir, keysFile) {
 		return withHint(fmt.Errorf("refuse to make new keys for existing data: %s is missing in --keys-dir", keysFile), hint)
 	}
-	for name, isFile := range map[string]bool{personal: p.kekEmbedded(), tokens: p.tokenKEKEmbedded()} {
-		if p.keysEmbedded() && isFile && exists(p.KeysDir, keysFile) && !exists(p.KeysDir, name) {
-			return withHint(fmt.Errorf("refuse to make a new key for existing keys: %s is missing in --keys-dir", name), hint)
+	for _, key := range []struct {
+		name   string
+		isFile bool
+	}{{personal, p.kekEmbedded()}, {tokens, p.tokenKEKEmbedded()}} {
+		if p.keysEmbedded() && key.isFile && exists(p.KeysDir, keysFile) && !exists(p.KeysDir, key.name) {
+			return withHint(fmt.Errorf("refuse to make a new key for existing keys: %s is missing in --keys-dir", key.name), hint)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -38,8 +39,9 @@ func (p *places) urls() map[string]*string {
 // validate fills in what is empty and refuses what names no place. Values are not repeated: they may hold a password.
 func (p *places) validate() error {
 	var faults []error
-	for name, value := range p.urls() {
-		schemes := placeSchemes[name]
+	urls := p.urls()
+	for _, name := range slices.Sorted(maps.Keys(urls)) {
+		value, schemes := urls[name], placeSchemes[name]
 		if *value == "" {
 			*value = schemes[0] + ":"
 		}

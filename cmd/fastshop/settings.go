@@ -98,18 +98,23 @@ func (s *Settings) Validate() error {
 	if err := s.places.validate(); err != nil {
 		faults = append(faults, err)
 	}
-	for name, v := range map[string]int{"--partitions": s.Partitions, "--batch-size": s.BatchSize, "--sync-in-flight": s.SyncInFlight, "--async-in-flight": s.AsyncInFlight, "--batch-in-flight": s.BatchInFlight, "--key-burst": s.KeyBurst} {
-		if v < 1 {
-			faults = append(faults, fmt.Errorf("%s must be at least 1", name))
+	for _, n := range []struct {
+		flag  string
+		value int
+	}{{"--partitions", s.Partitions}, {"--batch-size", s.BatchSize}, {"--sync-in-flight", s.SyncInFlight}, {"--async-in-flight", s.AsyncInFlight},
+		{"--batch-in-flight", s.BatchInFlight}, {"--key-burst", s.KeyBurst}} {
+		if n.value < 1 {
+			faults = append(faults, fmt.Errorf("%s must be at least 1", n.flag))
 		}
 	}
 	if s.Partitions > 256 {
 		faults = append(faults, errors.New("--partitions must be at most 256"))
 	}
-	for name, v := range map[string]time.Duration{"--drain-time": s.DrainTime, "--retention": s.Retention} {
-		if v <= 0 {
-			faults = append(faults, fmt.Errorf("%s must be above 0", name))
-		}
+	if s.DrainTime <= 0 {
+		faults = append(faults, errors.New("--drain-time must be above 0"))
+	}
+	if s.Retention <= 0 {
+		faults = append(faults, errors.New("--retention must be above 0"))
 	}
 	if s.StreamRoom < 64<<20 {
 		faults = append(faults, errors.New("--stream-room must be at least 64 MiB (67108864)"))

@@ -102,12 +102,15 @@ func lockData(dir string) (*sqlitefile.DirLock, error) {
 
 // open opens stream and store as they are, without what a start refuses, mends or adds.
 func (c *verifyCommand) open(ctx context.Context, p *progress) (_ *verification, err error) {
-	for file, here := range map[string]bool{streamFile: c.streamEmbedded(), storeFile: c.storeEmbedded()} {
-		if here {
-			if err := dataFiles(c.DataDir, file); err != nil {
-				return nil, err
-			}
-		}
+	var files []string
+	if c.streamEmbedded() {
+		files = append(files, streamFile)
+	}
+	if c.storeEmbedded() {
+		files = append(files, storeFile)
+	}
+	if err := dataFiles(c.DataDir, files...); err != nil {
+		return nil, err
 	}
 	j, err := c.judges.open(c.DataDir)
 	if err != nil {

@@ -113,9 +113,12 @@ func (e *Examples) split(fitting, holdout float64) (train, fit, hold *Examples, 
 	}
 	a, b := int(float64(n)*(1-fitting-holdout)), int(float64(n)*(1-holdout))
 	train, fit, hold = e.part(0, a), e.part(a, b), e.part(b, n)
-	for name, p := range map[string]*Examples{"growing trees": train, "calibration": fit, "figures": hold} {
-		if s := p.span(); s.Frauds == 0 || s.Frauds == s.Rows {
-			return nil, nil, nil, fmt.Errorf("%w: of the payments for %s, %d of %d are frauds; some of both kinds are needed", ErrExamples, name, s.Frauds, s.Rows)
+	for _, p := range []struct {
+		use string
+		of  *Examples
+	}{{"growing trees", train}, {"calibration", fit}, {"figures", hold}} {
+		if s := p.of.span(); s.Frauds == 0 || s.Frauds == s.Rows {
+			return nil, nil, nil, fmt.Errorf("%w: of the payments for %s, %d of %d are frauds; some of both kinds are needed", ErrExamples, p.use, s.Frauds, s.Rows)
 		}
 	}
 	return train, fit, hold, nil
