@@ -10,10 +10,7 @@ import (
 
 	"github.com/fastshop/pipeline/internal/backtest"
 	"github.com/fastshop/pipeline/internal/decision"
-	"github.com/fastshop/pipeline/internal/ledger"
-	"github.com/fastshop/pipeline/internal/payment"
 	"github.com/fastshop/pipeline/internal/report"
-	"github.com/fastshop/pipeline/internal/review"
 	"github.com/fastshop/pipeline/internal/rule"
 )
 
@@ -29,13 +26,9 @@ func (c *backtestCommand) shadowTrial(ctx context.Context, out streams) error {
 	}
 	p := newProgress(out.err)
 	defer p.done()
-	since := time.Time{}
-	if c.Days > 0 {
-		since = time.Now().AddDate(0, 0, -c.Days)
-	}
 	var rows []judgedLive
 	err = withStore(ctx, &c.places, func(s books) (err error) {
-		rows, err = storedVerdicts(ctx, s, since, p)
+		rows, err = storedVerdicts(ctx, s, lookBack(c.Days), p)
 		return err
 	})
 	if err != nil {
@@ -182,18 +175,11 @@ type judgedLive struct {
 
 // storedVerdicts reads decisions in the order of their payments' time.
 func storedVerdicts(ctx context.Context, s books, since time.Time, p *progress) (rows []judgedLive, err error) {
-	err = s.Rows(ctx, func(row ledger.Stored) error {
-		if row.Transaction.OccurredAt.Before(since) || row.Transaction.SealState == payment.SealErased {
-			return nil
-		}
-		j := judgedLive{Case: backtest.Case{Transaction: stripped(&row.Transaction)}, decision: row.Decision}
+	err = eachStored(ctx, s, since, func(of backtest.Case, d *decision.Decision) {
+		j := judgedLive{Case: of, decision: *d}
 		j.decision.Features.Values = nil // nobody asks for them here, and they are most of a row
-		if l := row.Label; l != nil {
-			j.Fraud, j.KnownAt = l.Verdict == review.Fraud, l.KnownAt
-		}
 		rows = append(rows, j)
 		p.show("reading the store: %s decisions", count(len(rows)))
-		return ctx.Err()
 	})
 	slices.SortStableFunc(rows, func(a, b judgedLive) int { return a.Transaction.OccurredAt.Compare(b.Transaction.OccurredAt) })
 	return rows, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -31,8 +32,8 @@ func printTrial(w io.Writer, r *report.Report) {
 	}
 	share := func(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) }
 	line("", func(f *backtest.Findings) string { return f.Name })
-	line("rules", func(f *backtest.Findings) string { return orNothing(f.RuleSet) })
-	line("model", func(f *backtest.Findings) string { return orNothing(f.Model) })
+	line("rules", func(f *backtest.Findings) string { return cmp.Or(f.RuleSet, "none") })
+	line("model", func(f *backtest.Findings) string { return cmp.Or(f.Model, "none") })
 	line("policy", func(f *backtest.Findings) string { return f.Policy })
 	line("recall", func(f *backtest.Findings) string { return share(f.Recall) })
 	line("precision", func(f *backtest.Findings) string { return share(f.Precision) })
@@ -82,11 +83,4 @@ func reais(centavos float64) string {
 		return "−" + count(int64(-centavos/100+0.5))
 	}
 	return count(int64(centavos/100 + 0.5))
-}
-
-func orNothing(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fastshop/pipeline/internal/backtest"
+	"github.com/fastshop/pipeline/internal/decision"
 	"github.com/fastshop/pipeline/internal/gbdt"
 	"github.com/fastshop/pipeline/internal/ingest"
 	"github.com/fastshop/pipeline/internal/ledger"
@@ -24,10 +25,18 @@ const labelMaturity = 7 * 24 * time.Hour
 // payment.
 type history []backtest.Case
 
-// storedHistory reads what is stored, from a moment on.
-func storedHistory(ctx context.Context, s books, since time.Time, p *progress) (history, error) {
-	var all history
-	err := s.Rows(ctx, func(row ledger.Stored) error {
+// lookBack is the moment some days ago; the zero time, before everything, for none.
+func lookBack(days int) time.Time {
+	if days <= 0 {
+		return time.Time{}
+	}
+	return time.Now().AddDate(0, 0, -days)
+}
+
+// eachStored calls fn for every payment that is stored from a moment on, with what became known of it and what was decided,
+// in the order of commits. It passes over those of erased customers.
+func eachStored(ctx context.Context, s books, since time.Time, fn func(backtest.Case, *decision.Decision)) error {
+	return s.Rows(ctx, func(row ledger.Stored) error {
 		if row.Transaction.OccurredAt.Before(since) || row.Transaction.SealState == payment.SealErased {
 			return nil
 		}
@@ -35,9 +44,17 @@ func storedHistory(ctx context.Context, s books, since time.Time, p *progress) (
 		if l := row.Label; l != nil {
 			c.Fraud, c.KnownAt = l.Verdict == review.Fraud, l.KnownAt
 		}
+		fn(c, &row.Decision)
+		return ctx.Err()
+	})
+}
+
+// storedHistory reads what is stored, from a moment on.
+func storedHistory(ctx context.Context, s books, since time.Time, p *progress) (history, error) {
+	var all history
+	err := eachStored(ctx, s, since, func(c backtest.Case, _ *decision.Decision) {
 		all = append(all, c)
 		p.show("reading the store: %s payments", count(len(all)))
-		return ctx.Err()
 	})
 	all.sort()
 	return all, err

@@ -24,12 +24,8 @@ func (s *sourceFlags) history(ctx context.Context, p *progress) (h history, err 
 	if len(s.Input) > 0 {
 		h, err = fileHistory(ctx, s.Input, s.Format, p)
 	} else {
-		since := time.Time{}
-		if s.Days > 0 {
-			since = time.Now().AddDate(0, 0, -s.Days)
-		}
 		err = withStore(ctx, &s.places, func(store books) error {
-			h, err = storedHistory(ctx, store, since, p)
+			h, err = storedHistory(ctx, store, lookBack(s.Days), p)
 			return err
 		})
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -40,7 +39,7 @@ func (p *places) urls() map[string]*string {
 func (p *places) validate() error {
 	var faults []error
 	urls := p.urls()
-	for _, name := range slices.Sorted(maps.Keys(urls)) {
+	for _, name := range sortedKeys(urls) {
 		value, schemes := urls[name], placeSchemes[name]
 		if *value == "" {
 			*value = schemes[0] + ":"

@@ -1,6 +1,9 @@
 package explanation
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // criteria says how a decision comes about.
 func criteria() Text {
@@ -78,7 +81,7 @@ func otherRules(then, now string) *Text {
 }
 
 func otherModel(then, now string) *Text {
-	pt, en := [2]string{orNone(then, "nenhum"), orNone(now, "nenhum")}, [2]string{orNone(then, "none"), orNone(now, "none")}
+	pt, en := [2]string{cmp.Or(then, "nenhum"), cmp.Or(now, "nenhum")}, [2]string{cmp.Or(then, "none"), cmp.Or(now, "none")}
 	return &Text{
 		fmt.Sprintf("O modelo em uso (%s) não é o que decidiu (%s): o que se vê é o que foi guardado com a decisão, sem recálculo.", pt[1], pt[0]),
 		fmt.Sprintf("The model at hand (%s) is not the one that decided (%s): this is what was stored with the decision, not computed anew.", en[1], en[0]),
@@ -97,11 +100,4 @@ func disagreement() *Text {
 		"ATENÇÃO: o recálculo não dá o que foi guardado. Uma pessoa deve examinar este caso; 'fastshop verify' diz se os dados guardados estão intactos.",
 		"WARNING: computing it anew does not give what was stored. A person should look at this case; 'fastshop verify' tells whether the stored data are whole.",
 	}
-}
-
-func orNone(version, none string) string {
-	if version == "" {
-		return none
-	}
-	return version
 }
